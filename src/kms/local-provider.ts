@@ -1,0 +1,88 @@
+import { randomBytes } from 'node:crypto';
+import { DecryptionFailedError } from '../errors.ts';
+import { aeadOpen, aeadSeal, KEY_BYTES } from './aead.ts';
+import { canonical } from './canonical.ts';
+import type { KmsKeyGeneration, KmsKeyReference, KmsProvider } from './provider.ts';
+import type { RootKeys } from './root-keys.ts';
+import { SecretBytes } from './secret-bytes.ts';
+
+/** Keys made here and stored wrapped by the region's root key. */
+export class LocalProvider implements KmsProvider {
+  readonly name = 'local';
+  readonly #rootKeys: RootKeys;
+
+  constructor(rootKeys: RootKeys) {
+    this.#rootKeys = rootKeys;
+  }
+
+  create(key: KmsKeyReference): Promise<KmsKeyGeneration> {
+    return Promise.resolve(this.#generate(key, 1));
+  }
+
+  rotate(key: KmsKeyReference, latest: KmsKeyGeneration): Promise<KmsKeyGeneration> {
+    return Promise.resolve(this.#generate(key, latest.number + 1));
+  }
+
+  wrap(
+    key: KmsKeyReference,
+    generation: KmsKeyGeneration,
+    dataKey: SecretBytes,
+    context: Uint8Array,
+  ): Promise<Uint8Array> {
+    return this.#withMaterial(key, generation, (material) =>
+      aeadSeal(key.keyType, material, dataKey.reveal(), context),
+    );
+  }
+
+  unwrap(
+    key: KmsKeyReference,
+    generation: KmsKeyGeneration,
+    wrapped: Uint8Array,
+    context: Uint8Array,
+  ): Promise<SecretBytes> {
+    return this.#withMaterial(
+      key,
+      generation,
+      (material) => new SecretBytes(aeadOpen(key.keyType, material, wrapped, context)),
+    );
+  }
+
+  async describe(key: KmsKeyReference, generation: KmsKeyGeneration): Promise<{ readonly usable: boolean }> {
+    try {
+      return await this.#withMaterial(key, generation, () => ({ usable: true }));
+    } catch (error) {
+      if (error instanceof DecryptionFailedError) return { usable: false };
+      throw error;
+    }
+  }
+
+  #generate(key: KmsKeyReference, number: number): KmsKeyGeneration {
+    const material = new SecretBytes(randomBytes(KEY_BYTES));
+    try {
+      const { wrapped, rootKeyId } = this.#rootKeys.wrap(material, materialContext(key, number));
+      return { number, wrappedMaterial: wrapped, rootKeyId };
+    } finally {
+      material.zero();
+    }
+  }
+
+  async #withMaterial<T>(
+    key: KmsKeyReference,
+    generation: KmsKeyGeneration,
+    use: (material: Buffer) => T,
+  ): Promise<T> {
+    const { number, wrappedMaterial, rootKeyId } = generation;
+    if (!wrappedMaterial || rootKeyId === null) throw new DecryptionFailedError();
+    const material = this.#rootKeys.unwrap(rootKeyId, wrappedMaterial, materialContext(key, number));
+    try {
+      return await Promise.resolve(use(material.reveal()));
+    } finally {
+      material.zero();
+    }
+  }
+}
+
+function materialContext(key: KmsKeyReference, number: number): Buffer {
+  const { organisation, region, project, identity, keyType } = key;
+  return canonical(['strongroom/key-material/1', organisation, region, project, identity, keyType, number]);
+}

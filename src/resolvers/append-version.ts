@@ -1,0 +1,38 @@
+import type { SecretRow } from '../db/secret-row.ts';
+import { ConflictError } from '../errors.ts';
+import type { SecretContent } from '../kms/envelope.ts';
+import { rememberResult } from './idempotency.ts';
+import { keyOfSecret, type UsableKey, usableKey } from './usable-key.ts';
+import type { Operation } from './operate.ts';
+import { type SecretVersionPayload, secretVersionPayload } from './secret-types.ts';
+import { writeVersion } from './versions.ts';
+
+interface Expectations {
+  readonly expectedVersion: number | null;
+  readonly idempotencyKey: string | null;
+}
+
+/** Writes content as the next version of a locked secret. Precondition: the caller is authorised. */
+export async function appendVersion(
+  operation: Operation,
+  secret: SecretRow,
+  { expectedVersion, idempotencyKey }: Expectations,
+  contentFor: (key: UsableKey) => Promise<SecretContent>,
+): Promise<SecretVersionPayload> {
+  const { ctx, region, tx, event, at } = operation;
+  const actual = secret.currentVersion ?? 0;
+  if (expectedVersion !== null && expectedVersion !== actual) {
+    throw new ConflictError('currentVersion', expectedVersion, actual);
+  }
+  const key = await usableKey(tx, region, await keyOfSecret(tx, secret));
+  const number = secret.latestVersion + 1;
+  const version = await writeVersion(operation, secret, number, key, await contentFor(key));
+  event.version = number;
+  const counters = { latestVersion: number, currentVersion: number, updatedAt: at };
+  await tx.secret.update({
+    where: { organisation_id: { organisation: secret.organisation, id: secret.id } },
+    data: counters,
+  });
+  await rememberResult(operation, idempotencyKey, { resourceId: secret.id, version: number });
+  return secretVersionPayload(ctx, region, { ...secret, ...counters }, version);
+}

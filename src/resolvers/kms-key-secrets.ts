@@ -1,0 +1,12 @@
+import { Prisma } from '../db/generated/client.ts';
+import type { Connection } from './connection.ts';
+import type { PageArguments } from './input/parse-page.ts';
+import { listSecrets } from './list-secrets.ts';
+import type { RequestContext } from './request-context.ts';
+import type { KmsKey, Secret } from './secret-types.ts';
+
+/** KmsKey.secrets: what still depends on the key, secrets in their recovery window included, by path. */
+export function kmsKeySecrets(ctx: RequestContext, kmsKey: KmsKey, args: PageArguments): Promise<Connection<Secret>> {
+  const bound = Prisma.sql`s.kms_key_identity = ${kmsKey.identity}`;
+  return listSecrets(ctx, kmsKey.region, [bound], { field: 'PATH', direction: 'ASC' }, args);
+}

@@ -1,0 +1,62 @@
+import { findSecretById } from '../db/secret-row.ts';
+import { InvalidInputError } from '../errors.ts';
+import { parseFolderPath } from '../policy/secret-path.ts';
+import { may, secretAt } from './authorise.ts';
+import { findFolder } from './find-folder.ts';
+import type { Folder } from './folder.ts';
+import { decodeGlobalId, type GlobalId } from './input/global-id.ts';
+import { readableKmsKey } from './kms-key.ts';
+import type { Region, RequestContext } from './request-context.ts';
+import type { KmsKey, Secret, SecretVersion } from './secret-types.ts';
+import { secretVersion } from './secret-version.ts';
+
+export type Node = Secret | SecretVersion | Folder | KmsKey;
+
+/** A node with the type that its id names. */
+export interface TypedNode {
+  readonly type: GlobalId['type'];
+  readonly node: Node;
+}
+
+/** The object of an id; null when it is missing, elsewhere, or hidden from the caller. */
+export async function node(ctx: RequestContext, args: { readonly id: string }): Promise<TypedNode | null> {
+  return load(ctx, decodeGlobalId(ctx, args.id, ['id']));
+}
+
+const MAX_IDS = 100;
+
+/** The objects of at most 100 ids, in their order. */
+export async function nodes(
+  ctx: RequestContext,
+  args: { readonly ids: readonly string[] },
+): Promise<(TypedNode | null)[]> {
+  if (args.ids.length > MAX_IDS) throw new InvalidInputError(['ids'], `There are at most ${MAX_IDS} ids.`);
+  const ids = args.ids.map((id, index) => decodeGlobalId(ctx, id, ['ids', String(index)]));
+  return Promise.all(ids.map((id) => load(ctx, id)));
+}
+
+async function load(ctx: RequestContext, id: GlobalId): Promise<TypedNode | null> {
+  const node = await loadNode(ctx, id);
+  return node && { type: id.type, node };
+}
+
+async function loadNode(ctx: RequestContext, { type, region, key }: GlobalId): Promise<Node | null> {
+  switch (type) {
+    case 'Secret':
+      return readableSecret(ctx, region, key);
+    case 'SecretVersion': {
+      const secret = await readableSecret(ctx, region, key.slice(0, 36));
+      return secret && secretVersion(secret, Number(key.slice(37)));
+    }
+    case 'Folder':
+      return findFolder(ctx, region, parseFolderPath(key, ['id']));
+    case 'KmsKey':
+      return readableKmsKey(ctx, region, key);
+  }
+}
+
+async function readableSecret(ctx: RequestContext, region: Region, id: string): Promise<Secret | null> {
+  const row = await findSecretById(region.db.client, ctx.principal, id);
+  const gone = row?.purgeAt && row.purgeAt <= ctx.now();
+  return row && !gone && may(ctx, 'SECRET_READ', secretAt(row.path)) ? { ...row, region } : null;
+}

@@ -1,0 +1,55 @@
+import type { AuditActor } from '../audit/event.ts';
+import { record } from '../audit/record.ts';
+import type { Transaction } from '../db/database.ts';
+import { DecryptionFailedError, UserError } from '../errors.ts';
+import type { EventDraft } from './event-draft.ts';
+import type { Region, RequestContext } from './request-context.ts';
+
+/** What an operation works with while its transaction is open. */
+export interface Operation {
+  readonly ctx: RequestContext;
+  readonly region: Region;
+  readonly tx: Transaction;
+  readonly event: EventDraft;
+  /** The time of everything that the operation writes. */
+  readonly at: Date;
+}
+
+/**
+ * Runs an operation in one transaction with its audit event. When `work` throws a `UserError` its writes are undone, the
+ * refusal or failure is recorded, and the error is thrown again once that is committed. Anything else undoes all of it.
+ */
+export async function operate<T>(
+  ctx: RequestContext,
+  region: Region,
+  draft: () => EventDraft,
+  work: (operation: Operation) => Promise<T>,
+): Promise<T> {
+  const outcome = await region.db.transaction(async (tx) => {
+    const operation = { ctx, region, tx, event: draft(), at: ctx.now() };
+    await tx.$executeRaw`SAVEPOINT operation`;
+    try {
+      const result = await work(operation);
+      await record(tx, region.name, auditActor(ctx), operation.at, [operation.event.succeeded()]);
+      return { result };
+    } catch (error) {
+      if (!isRecordable(error)) throw error;
+      await tx.$executeRaw`ROLLBACK TO SAVEPOINT operation`;
+      await record(tx, region.name, auditActor(ctx), operation.at, [operation.event.failed(error)]);
+      return { error };
+    }
+  });
+  if ('error' in outcome) throw outcome.error;
+  return outcome.result;
+}
+
+/** Failures that are outcomes of an operation, and so events of the log. */
+export function isRecordable(error: unknown): error is UserError | DecryptionFailedError {
+  return error instanceof UserError || error instanceof DecryptionFailedError;
+}
+
+export function auditActor(ctx: RequestContext): AuditActor {
+  const { organisation, project, subject, issuer, roles } = ctx.principal;
+  const { requestId, clientAddress, userAgent } = ctx;
+  return { organisation, project, subject, issuer, roles, requestId, sourceIp: clientAddress, userAgent };
+}

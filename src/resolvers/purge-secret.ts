@@ -1,0 +1,62 @@
+import { lockDeletedSecret, type SecretRow } from '../db/secret-row.ts';
+import { AccessDeniedError, NotFoundError } from '../errors.ts';
+import type { Permission } from '../policy/permission.ts';
+import { decisionOn, may, secretAt } from './authorise.ts';
+import { EventDraft } from './event-draft.ts';
+import { forgetResults } from './idempotency.ts';
+import { decodeGlobalId, encodeGlobalId } from './input/global-id.ts';
+import { type Operation, operate } from './operate.ts';
+import type { RequestContext } from './request-context.ts';
+
+export interface PurgeSecretPayload {
+  readonly purgedId: string;
+}
+
+/** Removes a deleted secret with all its versions before its recovery window ends. The log keeps its events. */
+export async function purgeSecret(
+  ctx: RequestContext,
+  input: { readonly id: string },
+): Promise<PurgeSecretPayload> {
+  const { region, key: id } = decodeGlobalId(ctx, input.id, ['input', 'id'], ['Secret']);
+  const draft = () => new EventDraft('secret.purge', 'secret');
+  return operate(ctx, region, draft, async (operation) => {
+    const secret = await lockDeleted(operation, id);
+    requireOnDeleted(operation, 'SECRET_PURGE', secret.path);
+    return purge(operation, secret);
+  });
+}
+
+/** Removes a locked secret and everything that hangs on it. Precondition: the caller is authorised. */
+export async function purge(operation: Operation, secret: SecretRow): Promise<PurgeSecretPayload> {
+  const { region, tx, event } = operation;
+  const { organisation, id } = secret;
+  event.details['versions'] = String(secret.latestVersion);
+  await forgetResults(operation, id);
+  await tx.secret.delete({ where: { organisation_id: { organisation, id } } });
+  return { purgedId: encodeGlobalId('Secret', region.name, id) };
+}
+
+/** The secret of an id while its recovery window lasts, locked. Throws `NotFoundError`. */
+export async function lockDeleted({ ctx, tx, event, at }: Operation, id: string): Promise<SecretRow> {
+  event.resourceId = id;
+  const secret = await lockDeletedSecret(tx, ctx.principal, id, at);
+  if (!secret) throw new NotFoundError('deletedSecret');
+  event.resource = secret.path;
+  return secret;
+}
+
+/** Throws unless the caller has the right on the deleted secret's path. */
+export function requireOnDeleted(
+  { ctx, event }: Pick<Operation, 'ctx' | 'event'>,
+  permission: Permission,
+  path: string,
+): void {
+  const decision = decisionOn(ctx, permission, secretAt(path));
+  if (decision.allowed) return;
+  const seen = may(ctx, 'SECRET_READ', secretAt(path));
+  throw event.deny(
+    permission,
+    decision.reason,
+    seen ? new AccessDeniedError(permission) : new NotFoundError('deletedSecret'),
+  );
+}

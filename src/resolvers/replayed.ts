@@ -1,0 +1,19 @@
+import { findSecretById } from '../db/secret-row.ts';
+import { NotFoundError } from '../errors.ts';
+import type { FirstResult } from './idempotency.ts';
+import type { Operation } from './operate.ts';
+import { type SecretVersionPayload, secretVersionPayload } from './secret-types.ts';
+import { findVersion } from './versions.ts';
+
+/** What the first call with an idempotency key made, as it stands now. */
+export async function replayed(
+  { ctx, region, tx, event }: Operation,
+  first: FirstResult,
+): Promise<SecretVersionPayload> {
+  const secret = await findSecretById(tx, ctx.principal, first.resourceId);
+  const version = secret && first.version !== null && (await findVersion(tx, secret, first.version));
+  if (!version) throw new NotFoundError('secret');
+  event.resourceId = secret.id;
+  event.version = version.number;
+  return secretVersionPayload(ctx, region, secret, version);
+}

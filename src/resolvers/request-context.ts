@@ -1,0 +1,34 @@
+import type { Database } from '../db/database.ts';
+import type { SecretEntry } from '../kms/envelope.ts';
+import type { KmsProvider } from '../kms/provider.ts';
+import type { RootKeys } from '../kms/root-keys.ts';
+import type { Policy } from '../policy/policy.ts';
+import type { Principal } from '../policy/principal.ts';
+import type { Loaders } from './loaders.ts';
+import type { RequestLimits } from './request-limits.ts';
+
+/** A region: its own database, root keys and providers of KMS keys. */
+export interface Region {
+  readonly name: string;
+  readonly db: Database;
+  readonly rootKeys: RootKeys;
+  readonly providers: ReadonlyMap<string, KmsProvider>;
+}
+
+/** What an operation knows of the request that it serves. */
+export interface RequestContext {
+  /** Made here, never taken from a header. */
+  readonly requestId: string;
+  readonly principal: Principal;
+  /** Canonical text; null when it cannot be told for sure. */
+  readonly clientAddress: string | null;
+  readonly userAgent: string | null;
+  readonly now: () => Date;
+  /** The default region first. */
+  readonly regions: readonly Region[];
+  readonly policies: readonly Policy[];
+  readonly limits: RequestLimits;
+  readonly loaders: (region: Region) => Loaders;
+  /** Values opened for this request: zeroed when its answer has been written. */
+  readonly openedEntries: SecretEntry[];
+}

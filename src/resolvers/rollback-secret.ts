@@ -1,0 +1,53 @@
+import { NotFoundError, VersionDestroyedError } from '../errors.ts';
+import { parseSecretPath } from '../policy/secret-path.ts';
+import { appendVersion } from './append-version.ts';
+import { requireAccessPolicy, requireKeyUse, requireOnSecret } from './authorise.ts';
+import { EventDraft } from './event-draft.ts';
+import { claimIdempotencyKey } from './idempotency.ts';
+import { parseIdempotencyKey } from './input/parse-idempotency-key.ts';
+import { parseExpected, parseVersionNumber } from './input/parse-version-number.ts';
+import { regionOf } from './input/region-of.ts';
+import { keyOfSecret, usableKey } from './usable-key.ts';
+import { lockLiveSecret } from './lock-live-secret.ts';
+import { operate } from './operate.ts';
+import { replayed } from './replayed.ts';
+import type { RequestContext } from './request-context.ts';
+import type { SecretVersionPayload } from './secret-types.ts';
+import { findVersion, openVersion } from './versions.ts';
+
+export interface RollbackSecretInput {
+  readonly path: string;
+  readonly region?: string | null;
+  readonly toVersion: number;
+  readonly expectedVersion?: number | null;
+  readonly idempotencyKey?: string | null;
+}
+
+/** Writes an old version's content as the next version; it never leaves the service, and counts as no read. */
+export async function rollbackSecret(ctx: RequestContext, input: RollbackSecretInput): Promise<SecretVersionPayload> {
+  const region = regionOf(ctx, input.region, ['input', 'region']);
+  const path = parseSecretPath(input.path, ['input', 'path']);
+  const toVersion = parseVersionNumber(input.toVersion, ['input', 'toVersion']);
+  const expectedVersion = parseExpected(input.expectedVersion, ['input', 'expectedVersion']);
+  const idempotencyKey = parseIdempotencyKey(input.idempotencyKey, ['input', 'idempotencyKey']);
+  const draft = () => new EventDraft('secret.rollback', 'secret', path);
+  return operate(ctx, region, draft, async (operation) => {
+    const { tx, event } = operation;
+    const secret = await lockLiveSecret(operation, path);
+    requireOnSecret(operation, 'SECRET_PUT_VALUE', path);
+    requireKeyUse(operation, secret);
+    requireAccessPolicy(operation, 'SECRET_PUT_VALUE', secret);
+    event.details['toVersion'] = String(toVersion);
+    const first = await claimIdempotencyKey(operation, idempotencyKey, input);
+    if (first) return replayed(operation, first);
+    const old = await findVersion(tx, secret, toVersion);
+    if (!old) throw new NotFoundError('version');
+    if (old.status === 'DESTROYED') throw new VersionDestroyedError(toVersion);
+    return appendVersion(operation, secret, { expectedVersion, idempotencyKey }, async () => {
+      const oldKey = await usableKey(tx, region, await keyOfSecret(tx, secret), old.kmsKeyVersion);
+      const content = await openVersion(operation, secret, old, oldKey);
+      if (!content) throw new NotFoundError('version');
+      return content;
+    });
+  });
+}

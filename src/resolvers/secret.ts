@@ -1,0 +1,17 @@
+import { findSecretsByKey } from '../db/secret-row.ts';
+import { parseSecretPath, pathKey } from '../policy/secret-path.ts';
+import { may, secretAt } from './authorise.ts';
+import { regionOf } from './input/region-of.ts';
+import type { RequestContext } from './request-context.ts';
+import type { Secret } from './secret-types.ts';
+
+/** Query.secret: a live secret's metadata; null when it is missing or the caller may not read it. */
+export async function secret(
+  ctx: RequestContext,
+  args: { readonly path: string; readonly region?: string | null },
+): Promise<Secret | null> {
+  const region = regionOf(ctx, args.region, ['region']);
+  const path = parseSecretPath(args.path, ['path']);
+  const [row] = await findSecretsByKey(region.db.client, ctx.principal, [pathKey(path)]);
+  return row && may(ctx, 'SECRET_READ', secretAt(path)) ? { ...row, region } : null;
+}
