@@ -1,4 +1,5 @@
 import js from '@eslint/js';
+import graphqlPlugin from '@graphql-eslint/eslint-plugin';
 import { defineConfig, globalIgnores } from 'eslint/config';
 import tseslint from 'typescript-eslint';
 
@@ -14,6 +15,82 @@ export default defineConfig(
       '@typescript-eslint/no-confusing-void-expression': 'off',
       eqeqeq: ['error', 'always', { null: 'ignore' }],
       'no-console': 'error',
+    },
+  },
+  {
+    files: ['schema.graphql'],
+    languageOptions: {
+      parser: graphqlPlugin.parser,
+      parserOptions: { graphQLConfig: { schema: './schema.graphql' } },
+    },
+    plugins: { '@graphql-eslint': graphqlPlugin },
+    rules: {
+      ...graphqlPlugin.configs['flat/schema-recommended'].rules,
+      ...graphqlPlugin.configs['flat/schema-relay'].rules,
+      '@graphql-eslint/naming-convention': [
+        'error',
+        {
+          types: 'PascalCase',
+          FieldDefinition: 'camelCase',
+          InputValueDefinition: 'camelCase',
+          Argument: 'camelCase',
+          DirectiveDefinition: 'camelCase',
+          EnumValueDefinition: 'UPPER_CASE',
+          // getSecretValue is a verb on purpose: unlike every other query it opens a value and leaves an event.
+          'FieldDefinition[parent.name.value=Query]': {
+            forbiddenPrefixes: ['query'],
+            forbiddenSuffixes: ['Query'],
+          },
+          'FieldDefinition[parent.name.value=Mutation]': { forbiddenSuffixes: ['Mutation'] },
+        },
+      ],
+      '@graphql-eslint/require-description': [
+        'error',
+        {
+          types: true,
+          DirectiveDefinition: true,
+          FieldDefinition: true,
+          InputValueDefinition: true,
+          EnumValueDefinition: true,
+        },
+      ],
+      // Values, results and failures have no identity: only what can be asked for again by id has one.
+      '@graphql-eslint/strict-id-in-types': [
+        'error',
+        {
+          exceptions: {
+            types: [
+              'AccessPolicy',
+              'Identity',
+              'IpCondition',
+              'KmsKeyVersion',
+              'Label',
+              'PageInfo',
+              'SecretKeyValue',
+              'SecretReader',
+              'SecretValue',
+              'TimeCondition',
+              'Viewer',
+            ],
+            suffixes: ['Payload', 'Error', 'Connection', 'Edge'],
+          },
+        },
+      ],
+      // Lists of plain values (labels, roles) are no connections, and a connection's node need not be a Node: a KMS key's
+      // versions are found through their key.
+      '@graphql-eslint/relay-edge-types': [
+        'error',
+        { withEdgeSuffix: true, shouldImplementNode: false, listTypeCanWrapOnlyEdgeType: false },
+      ],
+      // Not definitions: the printer sorts capitals before small letters, the rule does not (CIDR, CancelKmsKeyDeletionResult).
+      '@graphql-eslint/alphabetize': [
+        'error',
+        {
+          fields: ['ObjectTypeDefinition', 'InterfaceTypeDefinition', 'InputObjectTypeDefinition'],
+          values: true,
+          arguments: ['FieldDefinition', 'Field', 'DirectiveDefinition', 'Directive'],
+        },
+      ],
     },
   },
 );

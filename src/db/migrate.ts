@@ -44,5 +44,8 @@ async function readMigrations() {
 
 async function readMigration(directory: string) {
   const value = await readFile(join(MIGRATIONS, directory, 'migration.sql'), 'utf8');
-  return { path: directory, migrationFile: { path: 'migration.sql', content: { tag: 'ok' as const, value } } };
+  return {
+    path: directory,
+    migrationFile: { path: 'migration.sql', content: { tag: 'ok' as const, value } },
+  };
 }

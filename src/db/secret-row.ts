@@ -56,7 +56,11 @@ export function findSecretsByKey(
 }
 
 /** The live secret at a path key, locked against every other change until the transaction ends. */
-export async function lockSecretByKey(tx: Transaction, scope: Scope, pathKey: string): Promise<SecretRow | null> {
+export async function lockSecretByKey(
+  tx: Transaction,
+  scope: Scope,
+  pathKey: string,
+): Promise<SecretRow | null> {
   const rows = await tx.$queryRaw<SecretRow[]>`
     SELECT ${SECRET_COLUMNS} FROM secret s
     WHERE ${inScope(scope)} AND s.deleted_at IS NULL AND s.path_key = ${pathKey} FOR UPDATE`;

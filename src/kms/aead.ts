@@ -24,7 +24,9 @@ export function aeadSeal(
   additionalData: Uint8Array,
 ): Buffer {
   const nonce = randomBytes(NONCE_BYTES);
-  const cipher = createCipheriv(CIPHERS[algorithm] as 'aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES });
+  const cipher = createCipheriv(CIPHERS[algorithm] as 'aes-256-gcm', key, nonce, {
+    authTagLength: TAG_BYTES,
+  });
   cipher.setAAD(additionalData, { plaintextLength: plaintext.byteLength });
   const body = cipher.update(plaintext);
   return Buffer.concat([nonce, body, cipher.final(), cipher.getAuthTag()]);
@@ -42,7 +44,9 @@ export function aeadOpen(
   const body = sealed.subarray(NONCE_BYTES, -TAG_BYTES);
   let plaintext: Buffer | undefined;
   try {
-    const decipher = createDecipheriv(CIPHERS[algorithm] as 'aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES });
+    const decipher = createDecipheriv(CIPHERS[algorithm] as 'aes-256-gcm', key, nonce, {
+      authTagLength: TAG_BYTES,
+    });
     decipher.setAAD(additionalData, { plaintextLength: body.byteLength });
     decipher.setAuthTag(sealed.subarray(-TAG_BYTES));
     plaintext = decipher.update(body);

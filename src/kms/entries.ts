@@ -7,7 +7,9 @@ import { DecryptionFailedError } from '../errors.ts';
  */
 const FORMAT = 1;
 
-export function encodeEntries(entries: readonly { readonly name: string; readonly sealed: Uint8Array }[]): Buffer {
+export function encodeEntries(
+  entries: readonly { readonly name: string; readonly sealed: Uint8Array }[],
+): Buffer {
   const parts: Uint8Array[] = [Buffer.of(FORMAT)];
   for (const { name, sealed } of entries) {
     const header = Buffer.alloc(1 + name.length + 4);

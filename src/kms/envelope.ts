@@ -115,7 +115,12 @@ export async function rewrapDataKey(
   to: { readonly generation: KmsKeyGeneration; readonly context: EnvelopeContext },
   wrappedDataKey: Uint8Array,
 ): Promise<Uint8Array> {
-  const dataKey = await key.provider.unwrap(key.reference, from.generation, wrappedDataKey, wrapContext(from.context));
+  const dataKey = await key.provider.unwrap(
+    key.reference,
+    from.generation,
+    wrappedDataKey,
+    wrapContext(from.context),
+  );
   try {
     // Only the path may change: everything else is bound into the sealed entries, which would open no more.
     if (!sealContext(from.context).equals(sealContext(to.context))) throw new DecryptionFailedError();

@@ -11,7 +11,11 @@ export interface RootKey {
 
 /** The id of a root key that was given none: 16 hexadecimal digits that tell two keys apart and nothing about them. */
 export function rootKeyId(key: SecretBytes): string {
-  return createHash('sha256').update('strongroom root key id\0').update(key.reveal()).digest('hex').slice(0, 16);
+  return createHash('sha256')
+    .update('strongroom root key id\0')
+    .update(key.reveal())
+    .digest('hex')
+    .slice(0, 16);
 }
 
 /**
@@ -41,8 +45,16 @@ export class RootKeys {
     return this.#derived.has(id);
   }
 
-  wrap(material: SecretBytes, context: Uint8Array): { readonly wrapped: Uint8Array; readonly rootKeyId: string } {
-    const wrapped = aeadSeal('AES256_GCM96', this.#of(this.newestId).wrap.reveal(), material.reveal(), context);
+  wrap(
+    material: SecretBytes,
+    context: Uint8Array,
+  ): { readonly wrapped: Uint8Array; readonly rootKeyId: string } {
+    const wrapped = aeadSeal(
+      'AES256_GCM96',
+      this.#of(this.newestId).wrap.reveal(),
+      material.reveal(),
+      context,
+    );
     return { wrapped, rootKeyId: this.newestId };
   }
 

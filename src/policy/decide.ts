@@ -22,7 +22,12 @@ export interface Facts {
 }
 
 /** Pure: DENY overrides, nothing is allowed by default, and the statements that decided are named. */
-export function decide(principal: Principal, permission: Permission, resource: Resource, facts: Facts): Decision {
+export function decide(
+  principal: Principal,
+  permission: Permission,
+  resource: Resource,
+  facts: Facts,
+): Decision {
   const matched = facts.policies
     .filter((policy) => policy.subjects.some((subject) => isBound(subject, principal)))
     .flatMap((policy) => policy.statements.map((statement) => ({ policy: policy.name, statement })))
@@ -36,5 +41,7 @@ export function decide(principal: Principal, permission: Permission, resource: R
 
 function isBound(subject: PolicySubject, principal: Principal): boolean {
   if (subject.issuer !== null && subject.issuer !== principal.issuer) return false;
-  return subject.kind === 'ROLE' ? principal.roles.includes(subject.value) : principal.subject === subject.value;
+  return subject.kind === 'ROLE'
+    ? principal.roles.includes(subject.value)
+    : principal.subject === subject.value;
 }

@@ -19,7 +19,10 @@ export function listFilter(
   kind: Resource['kind'],
   facts: Facts,
 ): ListFilter {
-  if (!facts.policies.every((policy) => policy.builtIn)) throw new Error('Only built-in policies compile to a filter.');
+  if (!facts.policies.every((policy) => policy.builtIn))
+    throw new Error('Only built-in policies compile to a filter.');
   const resource = { kind, name: ANY_NAME[kind] };
-  return permissions.every((permission) => decide(principal, permission, resource, facts).allowed) ? 'ALL' : 'NONE';
+  return permissions.every((permission) => decide(principal, permission, resource, facts).allowed)
+    ? 'ALL'
+    : 'NONE';
 }

@@ -23,7 +23,8 @@ function matchesSegment(pattern: string, segment: string): boolean {
   const pieces = pattern.split('*');
   const [first = '', last = ''] = [pieces[0], pieces.at(-1)];
   if (pieces.length === 1) return segment === pattern;
-  if (!segment.startsWith(first) || !segment.endsWith(last) || segment.length < first.length + last.length) return false;
+  if (!segment.startsWith(first) || !segment.endsWith(last) || segment.length < first.length + last.length)
+    return false;
   const end = segment.length - last.length;
   let at = first.length;
   for (const piece of pieces.slice(1, -1)) {

@@ -16,7 +16,8 @@ export function parseSecretPath(text: string, field: FieldPath): string {
     throw refuse(`A path has at most ${PATH_LIMITS.characters} characters.`);
   }
   const segments = text.slice(1).split('/');
-  if (segments.length > PATH_LIMITS.segments) throw refuse(`A path has at most ${PATH_LIMITS.segments} segments.`);
+  if (segments.length > PATH_LIMITS.segments)
+    throw refuse(`A path has at most ${PATH_LIMITS.segments} segments.`);
   segments.forEach((segment, index) => {
     const problem = segmentProblem(segment);
     if (problem) throw refuse(`Segment ${index + 1} of the path ${problem}.`);

@@ -36,7 +36,10 @@ export async function createKmsKey(ctx: RequestContext, input: CreateKmsKeyInput
   const region = regionOf(ctx, input.region, ['input', 'region']);
   const provider = parseProvider(region, input);
   if (!NAME.test(input.name)) {
-    throw new InvalidInputError(['input', 'name'], 'The name of a KMS key is 1 to 128 of A-Z a-z 0-9 _ . + -');
+    throw new InvalidInputError(
+      ['input', 'name'],
+      'The name of a KMS key is 1 to 128 of A-Z a-z 0-9 _ . + -',
+    );
   }
   const description = parseDescription(input.description, ['input', 'description']);
   const rotationPeriodDays = parseRotationPeriod(input.rotationPeriodDays);
@@ -48,7 +51,8 @@ export async function createKmsKey(ctx: RequestContext, input: CreateKmsKeyInput
     event.resource = identity;
     event.details['name'] = input.name;
     const decision = decisionOn(ctx, 'KMS_KEY_CREATE', kmsKeyOf(identity));
-    if (!decision.allowed) throw event.deny('KMS_KEY_CREATE', decision.reason, new AccessDeniedError('KMS_KEY_CREATE'));
+    if (!decision.allowed)
+      throw event.deny('KMS_KEY_CREATE', decision.reason, new AccessDeniedError('KMS_KEY_CREATE'));
     const first = await claimIdempotencyKey(operation, idempotencyKey, input);
     if (first) return replay(operation, first.resourceId);
     const { organisation, project, subject, issuer } = ctx.principal;
@@ -57,7 +61,8 @@ export async function createKmsKey(ctx: RequestContext, input: CreateKmsKeyInput
         {
           ...{ organisation, identity, project, name: input.name, description, keyType: input.keyType },
           ...{ provider: provider.name, latestVersion: 1, rotationPeriodDays, createdAt: at },
-          nextRotationAt: rotationPeriodDays === null ? null : new Date(at.getTime() + rotationPeriodDays * DAY_MS),
+          nextRotationAt:
+            rotationPeriodDays === null ? null : new Date(at.getTime() + rotationPeriodDays * DAY_MS),
           createdBySubject: subject,
           createdByIssuer: issuer,
         },
@@ -65,7 +70,9 @@ export async function createKmsKey(ctx: RequestContext, input: CreateKmsKeyInput
       skipDuplicates: true,
     });
     if (count === 0) throw new AlreadyExistsError('kmsKeyName');
-    const key = await tx.kmsKey.findUniqueOrThrow({ where: { organisation_identity: { organisation, identity } } });
+    const key = await tx.kmsKey.findUniqueOrThrow({
+      where: { organisation_identity: { organisation, identity } },
+    });
     const { number, wrappedMaterial, rootKeyId } = await provider.create({ ...key, region: region.name });
     await tx.kmsKeyVersion.create({
       data: {
@@ -102,7 +109,10 @@ function parseProvider(region: Region, input: CreateKmsKeyInput): KmsProvider {
     throw new InvalidInputError(['input', 'provider'], `There is no such provider; there is ${names}.`);
   }
   if (input.externalKeyId != null) {
-    throw new InvalidInputError(['input', 'externalKeyId'], 'Keys of this provider are made here: leave it out.');
+    throw new InvalidInputError(
+      ['input', 'externalKeyId'],
+      'Keys of this provider are made here: leave it out.',
+    );
   }
   return provider;
 }

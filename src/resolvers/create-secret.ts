@@ -45,7 +45,10 @@ interface Metadata {
  * Creates a secret with its version 1. Whether the caller may create at the path is decided before anything is looked
  * for there; a KMS key of another scope, or one that the caller may not see, is missing.
  */
-export async function createSecret(ctx: RequestContext, input: CreateSecretInput): Promise<SecretVersionPayload> {
+export async function createSecret(
+  ctx: RequestContext,
+  input: CreateSecretInput,
+): Promise<SecretVersionPayload> {
   const region = regionOf(ctx, input.region, ['input', 'region']);
   const metadata = parseMetadata(input);
   const idempotencyKey = parseIdempotencyKey(input.idempotencyKey, ['input', 'idempotencyKey']);
@@ -95,7 +98,8 @@ async function create(
 async function insertSecret({ ctx, tx, at }: Operation, metadata: Metadata): Promise<SecretRow | null> {
   const { organisation, project, subject, issuer } = ctx.principal;
   const { path, kmsKeyIdentity, description, labels, annotations, accessPolicy } = metadata;
-  const json = (value: object | null) => (value ? Prisma.sql`${JSON.stringify(value)}::jsonb` : Prisma.sql`NULL`);
+  const json = (value: object | null) =>
+    value ? Prisma.sql`${JSON.stringify(value)}::jsonb` : Prisma.sql`NULL`;
   const rows = await tx.$queryRaw<SecretRow[]>`
     INSERT INTO secret AS s (
       organisation, id, project, path, kms_key_identity, description, labels, annotations, access_policy,

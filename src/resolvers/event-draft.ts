@@ -13,7 +13,7 @@ export class EventDraft {
   readonly #effects: AuditEffect[] = [];
   #denied = false;
 
-  constructor(action: AuditAction, resourceType: AuditEvent["resourceType"], resource: string | null = null) {
+  constructor(action: AuditAction, resourceType: AuditEvent['resourceType'], resource: string | null = null) {
     this.action = action;
     this.resourceType = resourceType;
     this.resource = resource;
@@ -49,10 +49,18 @@ export class EventDraft {
 
   failed(error: UserError | DecryptionFailedError): AuditEvent {
     if (this.#denied) return this.#event('DENIED', 'ACCESS_DENIED', []);
-    return this.#event('FAILED', error instanceof DecryptionFailedError ? 'DECRYPTION_FAILED' : error.code, []);
+    return this.#event(
+      'FAILED',
+      error instanceof DecryptionFailedError ? 'DECRYPTION_FAILED' : error.code,
+      [],
+    );
   }
 
-  #event(outcome: AuditEvent['outcome'], errorCode: string | null, effects: readonly AuditEffect[]): AuditEvent {
+  #event(
+    outcome: AuditEvent['outcome'],
+    errorCode: string | null,
+    effects: readonly AuditEffect[],
+  ): AuditEvent {
     const { action, resourceType, resource, resourceId, version, details } = this;
     return { action, outcome, errorCode, resourceType, resource, resourceId, version, details, effects };
   }

@@ -8,7 +8,9 @@ import type { Region, RequestContext } from './request-context.ts';
 export async function findFolder(ctx: RequestContext, region: Region, path: string): Promise<Folder | null> {
   const folder = { region, path };
   if (path === '/') return folder;
-  if (listFilter(ctx.principal, ['SECRET_LIST', 'SECRET_READ'], 'secret', { policies: ctx.policies }) === 'NONE') {
+  if (
+    listFilter(ctx.principal, ['SECRET_LIST', 'SECRET_READ'], 'secret', { policies: ctx.policies }) === 'NONE'
+  ) {
     return null;
   }
   const prefix = folderKeyPrefix(path);

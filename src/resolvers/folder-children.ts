@@ -28,7 +28,9 @@ export async function folderChildren(
   const list = `folder:${path}`;
   const prefix = folderKeyPrefix(path);
   const page = parsePage(args, list, (parts) => isChildKey(prefix, parts));
-  if (listFilter(ctx.principal, ['SECRET_LIST', 'SECRET_READ'], 'secret', { policies: ctx.policies }) === 'NONE') {
+  if (
+    listFilter(ctx.principal, ['SECRET_LIST', 'SECRET_READ'], 'secret', { policies: ctx.policies }) === 'NONE'
+  ) {
     return emptyConnection();
   }
   const { client } = region.db;
@@ -80,7 +82,10 @@ function walk(
   // Beyond a folder's key, which ends with chr(1), lies everything from chr(2) on; before it, all below the key itself.
   const step = backward
     ? next(low, Prisma.sql`c.key`)
-    : next(Prisma.sql`CASE WHEN right(c.key, 1) = chr(1) THEN left(c.key, -1) || chr(2) ELSE c.key END`, high);
+    : next(
+        Prisma.sql`CASE WHEN right(c.key, 1) = chr(1) THEN left(c.key, -1) || chr(2) ELSE c.key END`,
+        high,
+      );
   return Prisma.sql`
     WITH RECURSIVE child(key, n) AS (
       SELECT ${childOf(Prisma.sql`f.found`)} COLLATE "C", 1 FROM (SELECT ${next(low, high)} AS found) f

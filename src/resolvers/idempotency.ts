@@ -38,7 +38,10 @@ export async function claimIdempotencyKey(
     return null;
   }
   const known = region.rootKeys.has(first.rootKeyId);
-  if (!known || !timingSafeEqual(first.fingerprint, region.rootKeys.fingerprint(first.rootKeyId, encode(input)))) {
+  if (
+    !known ||
+    !timingSafeEqual(first.fingerprint, region.rootKeys.fingerprint(first.rootKeyId, encode(input)))
+  ) {
     throw new InvalidInputError(
       ['input', 'idempotencyKey'],
       'This idempotency key was used with another input.',
@@ -50,9 +53,16 @@ export async function claimIdempotencyKey(
 }
 
 /** Remembers what came of the call, for the next with the same key. */
-export async function rememberResult(operation: Operation, key: string | null, result: FirstResult): Promise<void> {
+export async function rememberResult(
+  operation: Operation,
+  key: string | null,
+  result: FirstResult,
+): Promise<void> {
   if (key === null) return;
-  await operation.tx.idempotencyRecord.update({ where: { claim: claimOf(operation, key) }, data: { ...result } });
+  await operation.tx.idempotencyRecord.update({
+    where: { claim: claimOf(operation, key) },
+    data: { ...result },
+  });
 }
 
 /** Forgets the calls that made a version, or all that made a secret: their result cannot be given again. */
@@ -62,7 +72,11 @@ export async function forgetResults(
   version?: number,
 ): Promise<void> {
   await tx.idempotencyRecord.deleteMany({
-    where: { organisation: ctx.principal.organisation, resourceId, ...(version === undefined ? {} : { version }) },
+    where: {
+      organisation: ctx.principal.organisation,
+      resourceId,
+      ...(version === undefined ? {} : { version }),
+    },
   });
 }
 
@@ -75,7 +89,9 @@ function claimOf({ ctx, event }: Operation, key: string) {
 function encode(input: unknown): Buffer {
   const sorted = JSON.stringify(input, (_, value: unknown) => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
-    const members = Object.entries(value).filter(([name, member]) => member != null && name !== 'idempotencyKey');
+    const members = Object.entries(value).filter(
+      ([name, member]) => member != null && name !== 'idempotencyKey',
+    );
     return Object.fromEntries(members.sort(([a], [b]) => (a < b ? -1 : 1)));
   });
   return canonical(['strongroom/idempotency/1', sorted]);

@@ -6,7 +6,11 @@ import type { RequestContext } from './request-context.ts';
 import type { KmsKey, Secret } from './secret-types.ts';
 
 /** KmsKey.secrets: what still depends on the key, secrets in their recovery window included, by path. */
-export function kmsKeySecrets(ctx: RequestContext, kmsKey: KmsKey, args: PageArguments): Promise<Connection<Secret>> {
+export function kmsKeySecrets(
+  ctx: RequestContext,
+  kmsKey: KmsKey,
+  args: PageArguments,
+): Promise<Connection<Secret>> {
   const bound = Prisma.sql`s.kms_key_identity = ${kmsKey.identity}`;
   return listSecrets(ctx, kmsKey.region, [bound], { field: 'PATH', direction: 'ASC' }, args);
 }

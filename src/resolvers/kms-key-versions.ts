@@ -8,7 +8,10 @@ import { isNumber } from './secret-versions.ts';
 export type KmsKeyVersion = Pick<KmsKeyVersionModel, 'number' | 'createdAt'> & { readonly kmsKey: KmsKey };
 
 /** KmsKey.versions: newest first. */
-export async function kmsKeyVersions(kmsKey: KmsKey, args: PageArguments): Promise<Connection<KmsKeyVersion>> {
+export async function kmsKeyVersions(
+  kmsKey: KmsKey,
+  args: PageArguments,
+): Promise<Connection<KmsKeyVersion>> {
   const { organisation, identity, region } = kmsKey;
   const list = `key-versions:${identity}`;
   const page = parsePage(args, list, isNumber);

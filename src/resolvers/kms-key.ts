@@ -12,7 +12,11 @@ export async function kmsKey(
 }
 
 /** The key of this identity, if the caller may read it. */
-export async function readableKmsKey(ctx: RequestContext, region: Region, identity: string): Promise<KmsKey | null> {
+export async function readableKmsKey(
+  ctx: RequestContext,
+  region: Region,
+  identity: string,
+): Promise<KmsKey | null> {
   // A NUL would be an error to Postgres; no identity has one.
   const row = identity.includes('\0') ? null : await ctx.loaders(region).kmsKey.load(identity);
   return row && may(ctx, 'KMS_KEY_READ', kmsKeyOf(identity)) ? { ...row, region } : null;

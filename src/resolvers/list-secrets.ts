@@ -12,7 +12,10 @@ export interface SecretOrder {
 }
 
 /** What each order compares: never null, so that a cursor always stands somewhere. */
-const POSITIONS: Record<SecretOrder['field'], { readonly expression: Prisma.Sql; readonly type: Prisma.Sql }> = {
+const POSITIONS: Record<
+  SecretOrder['field'],
+  { readonly expression: Prisma.Sql; readonly type: Prisma.Sql }
+> = {
   PATH: { expression: Prisma.sql`s.path_key`, type: Prisma.sql`text` },
   CREATED_AT: { expression: Prisma.sql`s.created_at`, type: Prisma.sql`timestamptz` },
   UPDATED_AT: { expression: Prisma.sql`s.updated_at`, type: Prisma.sql`timestamptz` },
@@ -36,7 +39,9 @@ export async function listSecrets(
 ): Promise<Connection<Secret>> {
   const list = `secrets:${order.field}:${order.direction}`;
   const page = parsePage(args, list, (parts) => isPosition(order, parts));
-  const filter = listFilter(ctx.principal, ['SECRET_LIST', 'SECRET_READ'], 'secret', { policies: ctx.policies });
+  const filter = listFilter(ctx.principal, ['SECRET_LIST', 'SECRET_READ'], 'secret', {
+    policies: ctx.policies,
+  });
   if (filter === 'NONE') return emptyConnection();
   const { expression, type } = POSITIONS[order.field];
   const ascending = (order.direction === 'ASC') !== page.backward;
@@ -47,7 +52,9 @@ export async function listSecrets(
     if (!cursor) return Prisma.empty;
     const [position, id] = cursor;
     const place = Prisma.sql`(${position}::${type}, ${id}::uuid)`;
-    return above ? Prisma.sql`AND (${expression}, s.id) > ${place}` : Prisma.sql`AND (${expression}, s.id) < ${place}`;
+    return above
+      ? Prisma.sql`AND (${expression}, s.id) > ${place}`
+      : Prisma.sql`AND (${expression}, s.id) < ${place}`;
   };
   const direction = ascending ? Prisma.sql`ASC` : Prisma.sql`DESC`;
   const rows = await region.db.client.$queryRaw<(SecretRow & { position: Date | string })[]>`
@@ -70,7 +77,8 @@ function positionText(position: Date | string): string {
 
 function isPosition(order: SecretOrder, parts: readonly unknown[]): boolean {
   const [position, id] = parts;
-  if (parts.length !== 2 || typeof position !== 'string' || typeof id !== 'string' || !UUID.test(id)) return false;
+  if (parts.length !== 2 || typeof position !== 'string' || typeof id !== 'string' || !UUID.test(id))
+    return false;
   // eslint-disable-next-line no-control-regex -- the separator of path keys
   if (order.field === 'PATH') return /^(\u0001[A-Za-z0-9_.+-]{1,128}){1,32}$/.test(position);
   return !Number.isNaN(Date.parse(position)) && new Date(position).toISOString() === position;

@@ -28,13 +28,19 @@ export function createLoaders(region: Region, scope: Scope): Loaders {
   const { organisation, project } = scope;
   return {
     secretLastAccessedAt: new DataLoader(async (ids) => {
-      const rows = await client.secretAccess.findMany({ where: { organisation, secretId: { in: [...ids] } } });
+      const rows = await client.secretAccess.findMany({
+        where: { organisation, secretId: { in: [...ids] } },
+      });
       const times = new Map(rows.map((row) => [row.secretId, row.lastAccessedAt]));
       return ids.map((id) => times.get(id) ?? null);
     }),
     versionLastAccessedAt: new DataLoader(async (keys) => {
       const rows = await client.secretVersionAccess.findMany({
-        where: { organisation, secretId: { in: keys.map((key) => key.id) }, number: { in: keys.map((k) => k.number) } },
+        where: {
+          organisation,
+          secretId: { in: keys.map((key) => key.id) },
+          number: { in: keys.map((k) => k.number) },
+        },
       });
       const times = new Map(rows.map((row) => [`${row.secretId}/${row.number}`, row.lastAccessedAt]));
       return keys.map((key) => times.get(byVersion.cacheKeyFn(key)) ?? null);
@@ -51,7 +57,9 @@ export function createLoaders(region: Region, scope: Scope): Loaders {
       return ids.map((id) => numbers.get(id) ?? null);
     }),
     kmsKey: new DataLoader(async (identities) => {
-      const rows = await client.kmsKey.findMany({ where: { organisation, project, identity: { in: [...identities] } } });
+      const rows = await client.kmsKey.findMany({
+        where: { organisation, project, identity: { in: [...identities] } },
+      });
       const keys = new Map(rows.map((row) => [row.identity, row]));
       return identities.map((identity) => keys.get(identity) ?? null);
     }),

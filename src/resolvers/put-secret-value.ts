@@ -23,7 +23,10 @@ export interface PutSecretValueInput {
 }
 
 /** Writes the next version of a secret, which becomes the current one. */
-export async function putSecretValue(ctx: RequestContext, input: PutSecretValueInput): Promise<SecretVersionPayload> {
+export async function putSecretValue(
+  ctx: RequestContext,
+  input: PutSecretValueInput,
+): Promise<SecretVersionPayload> {
   const region = regionOf(ctx, input.region, ['input', 'region']);
   const path = parseSecretPath(input.path, ['input', 'path']);
   const expectedVersion = parseExpected(input.expectedVersion, ['input', 'expectedVersion']);
@@ -38,7 +41,9 @@ export async function putSecretValue(ctx: RequestContext, input: PutSecretValueI
       requireAccessPolicy(operation, 'SECRET_PUT_VALUE', secret);
       const first = await claimIdempotencyKey(operation, idempotencyKey, input);
       if (first) return replayed(operation, first);
-      return appendVersion(operation, secret, { expectedVersion, idempotencyKey }, () => Promise.resolve(content));
+      return appendVersion(operation, secret, { expectedVersion, idempotencyKey }, () =>
+        Promise.resolve(content),
+      );
     });
   } finally {
     zeroEntries(content.entries);

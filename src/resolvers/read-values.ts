@@ -70,7 +70,12 @@ export async function readValues(
 type Stored = Awaited<ReturnType<typeof load>>;
 
 async function readOne(
-  operation: { readonly ctx: RequestContext; readonly region: Region; readonly event: EventDraft; readonly at: Date },
+  operation: {
+    readonly ctx: RequestContext;
+    readonly region: Region;
+    readonly event: EventDraft;
+    readonly at: Date;
+  },
   stored: Stored,
   request: ReadRequest,
 ): Promise<{ readonly secretId: string; readonly value: SecretValue }> {
@@ -98,14 +103,22 @@ async function readOne(
   if (!content) throw new NotFoundError('entry');
   if (request.keys) event.details['entries'] = String(request.keys.length);
   const { path, kmsKeyIdentity } = secret;
-  const value = { path, version: version.number, content, kmsKeyIdentity, kmsKeyVersion: version.kmsKeyVersion };
+  const value = {
+    path,
+    version: version.number,
+    content,
+    kmsKeyIdentity,
+    kmsKeyVersion: version.kmsKeyVersion,
+  };
   return { secretId: secret.id, value };
 }
 
 /** Everything that the requests may need, a query a table. */
 async function load(tx: Transaction, ctx: RequestContext, requests: readonly ReadRequest[]) {
   const { organisation, project } = ctx.principal;
-  const rows = await findSecretsByKey(tx, ctx.principal, [...new Set(requests.map(({ path }) => pathKey(path)))]);
+  const rows = await findSecretsByKey(tx, ctx.principal, [
+    ...new Set(requests.map(({ path }) => pathKey(path))),
+  ]);
   const secrets = new Map<string, SecretRow>(rows.map((row) => [row.path, row]));
   const wanted = requests.flatMap(({ path, version }) => {
     const secret = secrets.get(path);

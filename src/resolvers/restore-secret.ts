@@ -40,7 +40,13 @@ export async function restoreSecret(ctx: RequestContext, input: RestoreSecretInp
       requireAccessPolicy(operation, 'SECRET_GET_VALUE', deleted);
     }
     event.details['path'] = path;
-    const state = { path, deletedAt: null, purgeAt: null, objectVersion: deleted.objectVersion + 1, updatedAt: at };
+    const state = {
+      path,
+      deletedAt: null,
+      purgeAt: null,
+      objectVersion: deleted.objectVersion + 1,
+      updatedAt: at,
+    };
     try {
       await tx.secret.update({
         where: { organisation_id: { organisation: deleted.organisation, id } },
@@ -68,7 +74,8 @@ async function rewrapVersions(operation: Operation, secret: SecretRow, path: str
   for (const { number, valueFormat, kmsKeyVersion, wrappedDataKey } of versions) {
     if (!wrappedDataKey) throw new DecryptionFailedError();
     const from = await usableKey(tx, region, key, kmsKeyVersion);
-    const contextAt = (at: string) => envelopeContext({ ...secret, path: at }, region.name, number, valueFormat);
+    const contextAt = (at: string) =>
+      envelopeContext({ ...secret, path: at }, region.name, number, valueFormat);
     const rewrapped = await useKey(identity, () =>
       rewrapDataKey(
         to.bound,
@@ -81,6 +88,10 @@ async function rewrapVersions(operation: Operation, secret: SecretRow, path: str
       where: { organisation_secretId_number: { organisation, secretId, number } },
       data: { wrappedDataKey: new Uint8Array(rewrapped), kmsKeyVersion: to.generation.number },
     });
-    event.addKmsEffect('kms.rewrap', { identity, version: to.generation.number }, { secretVersion: String(number) });
+    event.addKmsEffect(
+      'kms.rewrap',
+      { identity, version: to.generation.number },
+      { secretVersion: String(number) },
+    );
   }
 }

@@ -24,7 +24,10 @@ export interface RollbackSecretInput {
 }
 
 /** Writes an old version's content as the next version; it never leaves the service, and counts as no read. */
-export async function rollbackSecret(ctx: RequestContext, input: RollbackSecretInput): Promise<SecretVersionPayload> {
+export async function rollbackSecret(
+  ctx: RequestContext,
+  input: RollbackSecretInput,
+): Promise<SecretVersionPayload> {
   const region = regionOf(ctx, input.region, ['input', 'region']);
   const path = parseSecretPath(input.path, ['input', 'path']);
   const toVersion = parseVersionNumber(input.toVersion, ['input', 'toVersion']);

@@ -47,7 +47,8 @@ export function secretVersionPayload(
 }
 
 export function versionOf(secret: Secret, version: Omit<SecretVersion, 'secret'>): SecretVersion {
-  const { number, status, valueFormat, kmsKeyVersion, createdAt, createdBySubject, createdByIssuer } = version;
+  const { number, status, valueFormat, kmsKeyVersion, createdAt, createdBySubject, createdByIssuer } =
+    version;
   const { destroyedAt, destroyedBySubject, destroyedByIssuer } = version;
   return {
     ...{ secret, number, status, valueFormat, kmsKeyVersion, createdAt, createdBySubject, createdByIssuer },

@@ -3,7 +3,10 @@ import { type PageArguments, parsePage } from './input/parse-page.ts';
 import { type Secret, type SecretVersion, versionOf } from './secret-types.ts';
 
 /** Secret.versions: all that ever were, destroyed ones included, newest first. */
-export async function secretVersions(secret: Secret, args: PageArguments): Promise<Connection<SecretVersion>> {
+export async function secretVersions(
+  secret: Secret,
+  args: PageArguments,
+): Promise<Connection<SecretVersion>> {
   const { organisation, id: secretId, region } = secret;
   const list = `versions:${secretId}`;
   const page = parsePage(args, list, isNumber);

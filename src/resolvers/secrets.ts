@@ -31,7 +31,13 @@ const MAX_SEARCH_CHARACTERS = 256;
 export function secrets(ctx: RequestContext, args: SecretsArguments): Promise<Connection<Secret>> {
   const region = regionOf(ctx, args.region, ['region']);
   const order = args.orderBy ?? { field: 'PATH', direction: 'ASC' };
-  return listSecrets(ctx, region, [Prisma.sql`s.deleted_at IS NULL`, ...conditions(args.filter ?? {})], order, args);
+  return listSecrets(
+    ctx,
+    region,
+    [Prisma.sql`s.deleted_at IS NULL`, ...conditions(args.filter ?? {})],
+    order,
+    args,
+  );
 }
 
 function conditions(filter: SecretFilter): Prisma.Sql[] {

@@ -28,7 +28,8 @@ export async function setSecretAccessPolicy(
   const path = parseSecretPath(input.path, ['input', 'path']);
   const expected = parseExpected(input.expectedObjectVersion, ['input', 'expectedObjectVersion']);
   const field = ['input', 'accessPolicy'];
-  if (input.accessPolicy === undefined) throw new InvalidInputError(field, 'Give a policy, or null to clear it.');
+  if (input.accessPolicy === undefined)
+    throw new InvalidInputError(field, 'Give a policy, or null to clear it.');
   const accessPolicy = input.accessPolicy && parseAccessPolicy(input.accessPolicy, field);
   const draft = () => new EventDraft('secret.setAccessPolicy', 'secret', path);
   return operate(ctx, region, draft, async (operation) => {

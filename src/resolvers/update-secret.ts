@@ -55,7 +55,9 @@ function parseChanges(input: UpdateSecretInput) {
     ...(input.description !== undefined && {
       description: parseDescription(input.description, ['input', 'description']),
     }),
-    ...(input.labels !== undefined && { labels: parseLabels(required(input.labels, 'labels'), ['input', 'labels']) }),
+    ...(input.labels !== undefined && {
+      labels: parseLabels(required(input.labels, 'labels'), ['input', 'labels']),
+    }),
     ...(input.annotations !== undefined && {
       annotations: parseAnnotations(required(input.annotations, 'annotations'), ['input', 'annotations']),
     }),
@@ -63,6 +65,7 @@ function parseChanges(input: UpdateSecretInput) {
 }
 
 function required<T>(list: readonly T[] | null, name: string): readonly T[] {
-  if (list === null) throw new InvalidInputError(['input', name], 'A list is cleared with [], not with null.');
+  if (list === null)
+    throw new InvalidInputError(['input', name], 'A list is cleared with [], not with null.');
   return list;
 }

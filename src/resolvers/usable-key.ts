@@ -47,7 +47,11 @@ export async function usableKey(
   return bindKey(region, key, version);
 }
 
-export function bindKey(region: Region, key: KmsKey, version: KmsKeyVersionModel | null | undefined): UsableKey {
+export function bindKey(
+  region: Region,
+  key: KmsKey,
+  version: KmsKeyVersionModel | null | undefined,
+): UsableKey {
   const provider = region.providers.get(key.provider);
   if (key.status !== 'ACTIVE' || !provider || !version) throw new KeyUnavailableError(key.identity);
   return { bound: { provider, reference: { ...key, region: region.name } }, generation: version };

@@ -86,6 +86,8 @@ export function findVersion(
   number: number,
 ): Promise<SecretVersion | null> {
   return tx.secretVersion.findUnique({
-    where: { organisation_secretId_number: { organisation: secret.organisation, secretId: secret.id, number } },
+    where: {
+      organisation_secretId_number: { organisation: secret.organisation, secretId: secret.id, number },
+    },
   });
 }

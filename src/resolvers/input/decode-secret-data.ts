@@ -14,7 +14,10 @@ export function decodeSecretData(text: string, field: FieldPath): SecretBytes {
   const bytes = BASE64.test(text) ? Buffer.from(text, 'base64') : null;
   if (bytes?.toString('base64') !== text) {
     bytes?.fill(0);
-    throw new InvalidInputError(field, 'A value is base64 (RFC 4648, section 4), padded, with no other characters.');
+    throw new InvalidInputError(
+      field,
+      'A value is base64 (RFC 4648, section 4), padded, with no other characters.',
+    );
   }
   return new SecretBytes(bytes);
 }

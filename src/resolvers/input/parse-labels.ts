@@ -25,8 +25,14 @@ export function parseLabels(labels: readonly LabelInput[], field: FieldPath): Re
 }
 
 /** Annotations of at most 16 KiB in all, as UTF-8, keys included: keys as labels have them, values of any length. */
-export function parseAnnotations(annotations: readonly LabelInput[], field: FieldPath): Record<string, string> {
-  const bytes = annotations.reduce((sum, { key, value }) => sum + Buffer.byteLength(key) + Buffer.byteLength(value), 0);
+export function parseAnnotations(
+  annotations: readonly LabelInput[],
+  field: FieldPath,
+): Record<string, string> {
+  const bytes = annotations.reduce(
+    (sum, { key, value }) => sum + Buffer.byteLength(key) + Buffer.byteLength(value),
+    0,
+  );
   if (bytes > MAX_ANNOTATION_BYTES) {
     throw new InvalidInputError(field, `The annotations have at most ${MAX_ANNOTATION_BYTES} bytes in all.`);
   }

@@ -36,7 +36,10 @@ export function parsePage(
   const backward = args.last != null;
   const limit = args.first ?? args.last ?? PAGE_LIMITS.default;
   if (limit < 1 || limit > PAGE_LIMITS.most) {
-    throw new InvalidInputError([...field, backward ? 'last' : 'first'], `A page has 1 to ${PAGE_LIMITS.most} items.`);
+    throw new InvalidInputError(
+      [...field, backward ? 'last' : 'first'],
+      `A page has 1 to ${PAGE_LIMITS.most} items.`,
+    );
   }
   const cursor = (name: 'after' | 'before') => {
     const text = args[name];

@@ -100,7 +100,8 @@ function password(input: PasswordInput, field: FieldPath): Buffer {
   if (input.requireEachType && sets.includes('')) {
     throw new InvalidInputError(excluded, 'Of each type that is required, at least one character is left.');
   }
-  if (sets.join('').length < 2) throw new InvalidInputError(excluded, 'At least 2 characters are left to choose from.');
+  if (sets.join('').length < 2)
+    throw new InvalidInputError(excluded, 'At least 2 characters are left to choose from.');
   return generatePassword(
     input.length,
     sets.filter((set) => set !== ''),

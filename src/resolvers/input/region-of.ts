@@ -5,5 +5,8 @@ import type { Region, RequestContext } from '../request-context.ts';
 export function regionOf(ctx: RequestContext, name: string | null | undefined, field: FieldPath): Region {
   const region = name == null ? ctx.regions[0] : ctx.regions.find((candidate) => candidate.name === name);
   if (region) return region;
-  throw new InvalidInputError(field, `There is no such region; there is ${ctx.regions.map((r) => r.name).join(', ')}.`);
+  throw new InvalidInputError(
+    field,
+    `There is no such region; there is ${ctx.regions.map((r) => r.name).join(', ')}.`,
+  );
 }

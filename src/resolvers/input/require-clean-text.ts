@@ -1,7 +1,10 @@
 import { type FieldPath, InvalidInputError } from '../../errors.ts';
 
 // eslint-disable-next-line no-control-regex -- control characters are what is looked for
-const CONTROL = { line: /[\u0000-\u001f\u007f]/, text: /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/ } as const;
+const CONTROL = {
+  line: /[\u0000-\u001f\u007f]/,
+  text: /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/,
+} as const;
 
 /**
  * Refuses what a database, a terminal or a log would choke on: control characters (a text may have tabs and line ends)

@@ -1,0 +1,27 @@
+import { type Logger, pino } from 'pino';
+
+export type { Logger };
+
+/** Structured lines on standard error. What is logged is chosen field by field: no headers, no bodies, no input. */
+export function createLog(level: string): Logger {
+  return pino(
+    { level, base: null, timestamp: pino.stdTimeFunctions.isoTime },
+    pino.destination({ fd: 2, sync: true }),
+  );
+}
+
+/**
+ * What of an unexpected error may stand in a log: its class, its code and where it was thrown. Its message may quote
+ * input, as those of parsers and databases do.
+ */
+export function errorFacts(error: unknown): Readonly<Record<string, unknown>> {
+  if (!(error instanceof Error)) return { error: typeof error };
+  const code: unknown = 'code' in error ? error.code : undefined;
+  const frames = (error.stack ?? '').split('\n').filter((line) => line.startsWith('    at '));
+  return {
+    error: error.constructor.name,
+    ...(typeof code === 'string' && /^[A-Z0-9_]{1,64}$/.test(code) && { code }),
+    stack: frames.slice(0, 12).map((line) => line.trim()),
+    ...(error.cause instanceof Error && { cause: errorFacts(error.cause) }),
+  };
+}
