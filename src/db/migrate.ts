@@ -17,13 +17,15 @@ export async function migrate(connectionString: string): Promise<readonly string
   await guard.connect();
   try {
     await guard.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
-    const engine = await openSchemaEngine(connectionString);
+    const pool = new pg.Pool({ connectionString });
+    const engine = await openSchemaEngine(pool);
     try {
       const filters = { externalTables: [], externalEnums: [] };
       const output = await engine.applyMigrations({ migrationsList: await readMigrations(), filters });
       return output.appliedMigrationNames;
     } finally {
       engine.free();
+      await pool.end();
     }
   } finally {
     await guard.end();

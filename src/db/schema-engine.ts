@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { bindMigrationAwareSqlAdapterFactory } from '@prisma/driver-adapter-utils';
 import { PrismaPg } from '@prisma/adapter-pg';
+import type pg from 'pg';
 import * as bindings from '@prisma/schema-engine-wasm/schema_engine_bg';
 import type { SchemaEngine } from '@prisma/schema-engine-wasm';
 
@@ -23,15 +24,15 @@ let loaded: Promise<typeof SchemaEngine> | undefined;
 
 /**
  * Prisma's own schema engine, compiled to WebAssembly: it keeps the `_prisma_migrations` table just as
- * `prisma migrate deploy` does, but needs no binary that npm would have to download.
+ * `prisma migrate deploy` does, but needs no binary that npm would have to download. The pool stays its owner's to end.
  */
 export async function openSchemaEngine(
-  connectionString: string,
+  pool: pg.Pool,
   datamodels?: readonly (readonly [string, string])[],
 ): Promise<SchemaEngine> {
   loaded ??= load();
   const engine = await loaded;
-  const adapter = bindMigrationAwareSqlAdapterFactory(new WholeScriptPg({ connectionString }));
+  const adapter = bindMigrationAwareSqlAdapterFactory(new WholeScriptPg(pool));
   const models = datamodels?.map(([name, text]): [string, string] => [name, text]);
   return engine.new({ datamodels: models }, () => undefined, adapter);
 }

@@ -14,7 +14,7 @@ export function encodeEntries(
   for (const { name, sealed } of entries) {
     const header = Buffer.alloc(1 + name.length + 4);
     header.writeUInt8(name.length, 0);
-    header.write(name, 1, 'ascii');
+    header.write(name, 1, 'latin1');
     header.writeUInt32BE(sealed.byteLength, 1 + name.length);
     parts.push(header, sealed);
   }
@@ -29,7 +29,7 @@ export function decodeEntries(stored: Uint8Array): ReadonlyMap<string, Uint8Arra
     if (bytes.readUInt8(0) !== FORMAT) throw new DecryptionFailedError();
     for (let at = 1; at < bytes.byteLength;) {
       const nameLength = bytes.readUInt8(at);
-      const name = bytes.toString('ascii', at + 1, at + 1 + nameLength);
+      const name = bytes.toString('latin1', at + 1, at + 1 + nameLength);
       const start = at + 1 + nameLength + 4;
       const end = start + bytes.readUInt32BE(start - 4);
       if (end > bytes.byteLength || entries.has(name)) throw new DecryptionFailedError();

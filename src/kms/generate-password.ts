@@ -11,7 +11,9 @@ export const CHARACTER_TYPES = Object.keys(CHARACTERS) as readonly CharacterType
 
 /** The characters of a type that are not excluded. */
 export function characterSet(type: CharacterType, excluded: string): string {
-  return [...CHARACTERS[type]].filter((character) => !excluded.includes(character)).join('');
+  return Array.from(CHARACTERS[type])
+    .filter((character) => !excluded.includes(character))
+    .join('');
 }
 
 /**

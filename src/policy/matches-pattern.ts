@@ -5,10 +5,9 @@ import type { Resource } from './policy.ts';
  * segment, `**` as the last segment for one or more segments; nothing else is special, and names are data.
  */
 export function matchesPattern(pattern: string, resource: Resource): boolean {
-  const colon = pattern.indexOf(':');
-  if (pattern.slice(0, colon) !== resource.kind) return false;
+  if (!pattern.startsWith(`${resource.kind}:`)) return false;
   if (resource.kind === 'audit') return pattern === 'audit:*';
-  return matchesSegments(pattern.slice(colon + 1).split('/'), resource.name.split('/'));
+  return matchesSegments(pattern.slice(resource.kind.length + 1).split('/'), resource.name.split('/'));
 }
 
 function matchesSegments(patterns: readonly string[], segments: readonly string[]): boolean {

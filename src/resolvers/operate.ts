@@ -31,15 +31,15 @@ export async function operate<T>(
     try {
       const result = await work(operation);
       await record(tx, region.name, auditActor(ctx), operation.at, [operation.event.succeeded()]);
-      return { result };
+      return { result, error: null };
     } catch (error) {
       if (!isRecordable(error)) throw error;
       await tx.$executeRaw`ROLLBACK TO SAVEPOINT operation`;
       await record(tx, region.name, auditActor(ctx), operation.at, [operation.event.failed(error)]);
-      return { error };
+      return { error, result: null as never };
     }
   });
-  if ('error' in outcome) throw outcome.error;
+  if (outcome.error) throw outcome.error;
   return outcome.result;
 }
 

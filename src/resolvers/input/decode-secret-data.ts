@@ -8,7 +8,7 @@ const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$
 /** Base64 of RFC 4648, section 4, with padding and nothing besides: whatever Buffer would skip or forgive is refused. */
 export function decodeSecretData(text: string, field: FieldPath): SecretBytes {
   // Precondition: the length is checked first, so that no expression runs over megabytes.
-  if (text.length > Math.ceil(MAX_VALUE_BYTES / 3) * 4) {
+  if (Buffer.byteLength(text, 'base64') > MAX_VALUE_BYTES) {
     throw new InvalidInputError(field, `A value has at most ${MAX_VALUE_BYTES} bytes.`);
   }
   const bytes = BASE64.test(text) ? Buffer.from(text, 'base64') : null;

@@ -67,5 +67,5 @@ function decodeCursor(
   if (!Array.isArray(parts) || parts[0] !== list || !isCursor(parts.slice(1))) {
     throw new InvalidInputError(field, 'A cursor is one that this list gave, in this order.');
   }
-  return parts.slice(1) as unknown as Cursor;
+  return parts.slice(1) as Cursor;
 }

@@ -1,6 +1,6 @@
 import { type FieldPath, InvalidInputError } from '../../errors.ts';
 
-// eslint-disable-next-line no-control-regex -- control characters are what is looked for
+/* eslint-disable no-control-regex -- control characters are what is looked for */
 const CONTROL = {
   line: /[\u0000-\u001f\u007f]/,
   text: /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/,

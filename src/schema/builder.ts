@@ -1,0 +1,52 @@
+import './count-objects.ts';
+import SchemaBuilder from '@pothos/core';
+import ScopeAuthPlugin from '@pothos/plugin-scope-auth';
+import { RequestError } from '../errors.ts';
+import type { SecretBytes } from '../kms/secret-bytes.ts';
+import type { RequestContext } from '../resolvers/request-context.ts';
+
+interface TextScalar {
+  Input: string;
+  Output: string;
+}
+
+interface Shapes {
+  Context: RequestContext;
+  DefaultFieldNullability: false;
+  AuthScopes: { authenticated: boolean };
+  Scalars: {
+    ID: TextScalar;
+    DateTime: { Input: string; Output: Date };
+    SecretPath: TextScalar;
+    FolderPath: TextScalar;
+    SecretData: { Input: string; Output: SecretBytes };
+    CIDR: TextScalar;
+    TimeZone: TextScalar;
+    LocalTime: TextScalar;
+    SafeInt: { Input: number; Output: number };
+  };
+}
+
+export const builder = new SchemaBuilder<Shapes>({
+  // The first is the outermost: nothing is resolved, nor counted, for a caller without a principal.
+  plugins: [ScopeAuthPlugin, 'countObjects'],
+  defaultFieldNullability: false,
+  scopeAuth: {
+    // The type says that a principal is there; that is the HTTP layer's promise, and here it is checked.
+    authScopes: (ctx) => ({ authenticated: (ctx as Partial<RequestContext>).principal != null }),
+    unauthorizedError: () => new RequestError('UNAUTHENTICATED', 'A valid token is needed.'),
+  },
+});
+
+export type Types = typeof builder extends PothosSchemaTypes.SchemaBuilder<infer T> ? T : never;
+
+builder.queryType({
+  description:
+    'Everything that can be read. Root fields are nullable, so that the failure of one leaves the others.',
+  authScopes: { authenticated: true },
+});
+
+builder.mutationType({
+  description: 'Everything that changes something. Several in one request run one after the other.',
+  authScopes: { authenticated: true },
+});

@@ -1,0 +1,32 @@
+import { builder } from './builder.ts';
+
+interface Identity {
+  readonly subject: string;
+  readonly issuer: string;
+}
+
+export const IdentityType = builder.objectRef<Identity>('Identity').implement({
+  description:
+    'Somebody who did something: a subject of an issuer. Background jobs act as issuer `strongroom`.',
+  fields: (t) => ({
+    subject: t.exposeString('subject', {
+      description: 'The subject (claim `sub`), unique within its issuer.',
+    }),
+    issuer: t.exposeString('issuer', { description: 'Who vouches for the subject (claim `iss`).' }),
+  }),
+});
+
+export function creatorOf(row: {
+  readonly createdBySubject: string;
+  readonly createdByIssuer: string;
+}): Identity {
+  return { subject: row.createdBySubject, issuer: row.createdByIssuer };
+}
+
+export function destroyerOf(row: {
+  readonly destroyedBySubject: string | null;
+  readonly destroyedByIssuer: string | null;
+}): Identity | null {
+  const { destroyedBySubject: subject, destroyedByIssuer: issuer } = row;
+  return subject === null || issuer === null ? null : { subject, issuer };
+}

@@ -1,0 +1,83 @@
+import { GraphQLError } from 'graphql';
+import { SecretBytes } from '../kms/secret-bytes.ts';
+import { builder } from './builder.ts';
+
+/** Any string, unparsed: the operation parses it, so that bad input is told with the path of its field. */
+function parseText(name: string): (value: unknown) => string {
+  return (value) => {
+    if (typeof value === 'string') return value;
+    // The text is fixed: a message must not quote what may be a secret.
+    throw new GraphQLError(`${name} is a string.`);
+  };
+}
+
+builder.scalarType('DateTime', {
+  description:
+    'An instant in RFC 3339, such as `2030-01-31T23:59:59.000Z`. Answers are in UTC with milliseconds.',
+  specifiedByURL: 'https://www.rfc-editor.org/rfc/rfc3339',
+  parseValue: parseText('DateTime'),
+  serialize: (instant) => instant.toISOString(),
+});
+
+builder.scalarType('SecretPath', {
+  description:
+    'Where a secret stands, such as `/app/production/db/password`: 1 to 32 segments, each of 1 to 128 of ' +
+    '`A-Z a-z 0-9 _ . + -` and neither `.` nor `..`, at most 512 characters in all. Case matters.',
+  parseValue: parseText('SecretPath'),
+  serialize: (path) => path,
+});
+
+builder.scalarType('FolderPath', {
+  description: 'Where a folder stands: `/` for the root, else written like a SecretPath.',
+  parseValue: parseText('FolderPath'),
+  serialize: (path) => path,
+});
+
+builder.scalarType('SecretData', {
+  description:
+    "A secret's bytes in padded base64 (RFC 4648, section 4). Pass it as a variable: inline values are refused, " +
+    'since documents are logged and cached.',
+  specifiedByURL: 'https://www.rfc-editor.org/rfc/rfc4648#section-4',
+  parseValue: parseText('SecretData'),
+  parseLiteral: () => {
+    throw new GraphQLError('Pass SecretData as a variable, never inline.', {
+      extensions: { code: 'BAD_USER_INPUT' },
+    });
+  },
+  serialize: (data) => {
+    if (data instanceof SecretBytes) return data.revealBase64();
+    throw new GraphQLError('SecretData is made of SecretBytes.');
+  },
+});
+
+builder.scalarType('CIDR', {
+  description:
+    'A block of IP addresses, such as `10.0.0.0/8` or `2001:db8::/32`, with no host bits set. IPv4 and IPv6 are ' +
+    'apart: `::/0` holds no IPv4 address, and `0.0.0.0/0` no IPv6 address.',
+  parseValue: parseText('CIDR'),
+  serialize: (block) => block,
+});
+
+builder.scalarType('TimeZone', {
+  description:
+    'The name of a time zone in the IANA database, in its exact spelling, such as `Europe/Berlin`.',
+  parseValue: parseText('TimeZone'),
+  serialize: (zone) => zone,
+});
+
+builder.scalarType('LocalTime', {
+  description: 'Hour and minute on the wall clock, `00:00` to `23:59`. `24:00` is allowed as an end only.',
+  parseValue: parseText('LocalTime'),
+  serialize: (time) => time,
+});
+
+builder.scalarType('SafeInt', {
+  description: 'A whole number from 0 to 2^53 - 1, which a JSON number carries exactly.',
+  parseValue: safeInt,
+  serialize: safeInt,
+});
+
+function safeInt(value: unknown): number {
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
+  throw new GraphQLError('SafeInt is a whole number from 0 to 2^53 - 1.');
+}

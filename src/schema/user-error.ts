@@ -1,0 +1,124 @@
+import type {
+  AccessDeniedError,
+  AlreadyExistsError,
+  ConflictError,
+  InvalidInputError,
+  KeyUnavailableError,
+  NotFoundError,
+  UserError,
+  VersionDestroyedError,
+} from '../errors.ts';
+import type { Permission } from '../policy/permission.ts';
+import { builder, type Types } from './builder.ts';
+import { PermissionEnum } from './enums.ts';
+import { Failure } from './outcome.ts';
+
+export const UserErrorInterface = builder.interfaceRef<Failure>('UserError').implement({
+  description: 'An expected failure, answered as data. Read `code` in programs, `message` in person.',
+  resolveType: ({ error }) => error.name,
+  fields: (t) => ({
+    code: t.string({
+      description: 'Which failure it is, such as `NOT_FOUND`. Codes are stable.',
+      resolve: ({ error }) => error.code,
+    }),
+    message: t.string({
+      description: 'What went wrong, in a sentence. It never quotes the input and may be reworded.',
+      resolve: ({ error }) => error.message,
+    }),
+  }),
+});
+
+function errorType<E extends UserError>(name: E['name']) {
+  return builder.objectRef<Failure<E>>(name);
+}
+
+export const InvalidInputErrorType = errorType<InvalidInputError>('InvalidInputError').implement({
+  description:
+    'Input breaks a rule, which the message gives. Its code is INVALID_INPUT or IDEMPOTENCY_KEY_REUSED.',
+  interfaces: [UserErrorInterface],
+  fields: (t) => ({
+    field: t.stringList({
+      description: 'Where the input stands: the names from the argument down, list positions included.',
+      resolve: ({ error }) => error.field,
+    }),
+  }),
+});
+
+export const NotFoundErrorType = errorType<NotFoundError>('NotFoundError').implement({
+  description: 'There is no such thing, or the caller may not see it: the two are never told apart.',
+  interfaces: [UserErrorInterface],
+});
+
+export const AccessDeniedErrorType = errorType<AccessDeniedError<Permission>>('AccessDeniedError').implement({
+  description:
+    'The caller may know of the thing but lacks a right on it, or its access policy refuses the request.',
+  interfaces: [UserErrorInterface],
+  fields: (t) => ({
+    permission: t.field({
+      type: PermissionEnum,
+      description: 'The right that was asked for and refused.',
+      resolve: ({ error }) => error.permission,
+    }),
+  }),
+});
+
+export const AlreadyExistsErrorType = errorType<AlreadyExistsError>('AlreadyExistsError').implement({
+  description: 'The path or name is taken by something live in the same scope.',
+  interfaces: [UserErrorInterface],
+});
+
+export const ConflictErrorType = errorType<ConflictError>('ConflictError').implement({
+  description:
+    'The number given as expected is not the one that stands now. Read anew, decide, and try again.',
+  interfaces: [UserErrorInterface],
+  fields: (t) => ({
+    expected: t.int({
+      description: 'The number that the caller expected.',
+      resolve: ({ error }) => error.expected,
+    }),
+    actual: t.int({
+      description: 'The number that stands now; 0 for no version.',
+      resolve: ({ error }) => error.actual,
+    }),
+  }),
+});
+
+export const VersionDestroyedErrorType = errorType<VersionDestroyedError>('VersionDestroyedError').implement({
+  description: 'The version asked for was destroyed: its value is gone for good.',
+  interfaces: [UserErrorInterface],
+  fields: (t) => ({
+    version: t.int({
+      description: 'The number of the destroyed version.',
+      resolve: ({ error }) => error.version,
+    }),
+  }),
+});
+
+export const KeyUnavailableErrorType = errorType<KeyUnavailableError>('KeyUnavailableError').implement({
+  description: 'The KMS key cannot be used now: it is not ACTIVE, or its provider does not answer.',
+  interfaces: [UserErrorInterface],
+  fields: (t) => ({
+    kmsKeyIdentity: t.string({
+      description: 'The identity of the KMS key.',
+      resolve: ({ error }) => error.kmsKeyIdentity,
+    }),
+  }),
+});
+
+interface ResultOptions<Payload extends object> {
+  readonly description: string;
+  readonly payloads: readonly PothosSchemaTypes.ObjectRef<Types, Payload>[];
+  /** The type of an answer that is no failure; left out where there is one payload only. */
+  readonly payloadType?: (payload: Payload) => string;
+  readonly errors: readonly PothosSchemaTypes.ObjectRef<Types, Failure>[];
+}
+
+/** The union of what an operation answers and of the failures that are to be expected of it. */
+export function resultType<Payload extends object>(name: string, options: ResultOptions<Payload>) {
+  const { description, payloads, errors, payloadType = () => payloads[0]?.name } = options;
+  return builder.unionType(name, {
+    description,
+    types: [...payloads, ...errors],
+    resolveType: (value) => (value instanceof Failure ? value.error.name : payloadType(value as Payload)),
+  });
+}

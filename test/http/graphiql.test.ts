@@ -1,0 +1,156 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createSchema, createYoga } from 'graphql-yoga';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { graphiqlPage } from '../../src/http/graphiql.ts';
+import { CHROMIUM_PATH, hasChromium, launchChromium, type Chromium } from '../support/chromium.ts';
+
+const TOKEN = 'eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJkZXZlbG9wZXIifQ.c2lnbmF0dXJl';
+
+const yoga = createYoga({
+  graphiql: false,
+  landingPage: false,
+  logging: false,
+  schema: createSchema({
+    typeDefs: /* GraphQL */ `
+      type Query {
+        viewer: Viewer
+        kmsKeys(first: Int): KmsKeyConnection
+      }
+      type Viewer {
+        subject: String!
+        organisation: String!
+        project: String
+        roles: [String!]!
+      }
+      type KmsKeyConnection {
+        nodes: [KmsKey!]!
+      }
+      type KmsKey {
+        identity: String!
+        name: String!
+        status: String!
+        latestVersion: String!
+      }
+    `,
+    resolvers: {
+      Query: {
+        viewer: (_root: unknown, _args: unknown, { request }: { request: Request }) =>
+          request.headers.get('authorization') === `Bearer ${TOKEN}`
+            ? { subject: 'developer', organisation: 'acme', project: null, roles: ['strongroom:admin'] }
+            : null,
+        kmsKeys: () => ({ nodes: [] }),
+      },
+    },
+  }),
+});
+
+let server: Server;
+let url: string;
+let chromium: Chromium;
+
+interface OpenedPage {
+  readonly page: Page;
+  readonly elsewhere: string[];
+  readonly requests: string[];
+  readonly bodies: Promise<string>[];
+  readonly complaints: string[];
+}
+
+/** Opens the address with every request to another origin stopped and noted. */
+async function openPage(address: string): Promise<OpenedPage> {
+  const { origin } = new URL(address);
+  const page = await chromium.context.newPage();
+  const opened: OpenedPage = { page, elsewhere: [], requests: [], bodies: [], complaints: [] };
+  await page.route('**/*', async (route) => {
+    const to = new URL(route.request().url());
+    if (to.origin === origin || to.protocol === 'data:' || to.protocol === 'blob:') return route.continue();
+    opened.elsewhere.push(to.href);
+    return route.abort();
+  });
+  page.on('request', (request) => {
+    if (new URL(request.url()).origin !== origin || request.url().startsWith('blob:')) return;
+    const type = request.headers()['content-type']?.split(';')[0] ?? '';
+    opened.requests.push(`${request.method()} ${new URL(request.url()).pathname} ${type}`.trim());
+  });
+  page.on('response', (response) => {
+    if (response.url().startsWith('http')) opened.bodies.push(response.text());
+  });
+  page.on('console', (message) => {
+    if (/Content Security Policy/i.test(message.text())) opened.complaints.push(message.text());
+  });
+  page.on('pageerror', (error) => opened.complaints.push(error.message));
+  await page.goto(address);
+  await page.locator('.graphiql-query-editor .view-lines').waitFor();
+  return opened;
+}
+
+const headersText = async (page: Page) => {
+  await page.getByRole('button', { name: 'Headers', exact: true }).click();
+  const editor = page.locator('.graphiql-editor-tool .graphiql-editor:not(.hidden) .view-lines');
+  return (await editor.innerText()).replaceAll('\u00a0', ' ').replace(/\s+/g, ' ');
+};
+
+const stored = (page: Page) => page.evaluate<string>('JSON.stringify({ ...localStorage })');
+
+beforeAll(async () => {
+  if (!hasChromium) return;
+  server = createServer((request, response) => {
+    if (request.method !== 'GET') return void yoga(request, response);
+    response.writeHead(200, graphiqlPage().headers).end(graphiqlPage().html);
+  });
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/graphql`;
+  chromium = await launchChromium();
+}, 60_000);
+
+afterAll(async () => {
+  if (!hasChromium) return;
+  await chromium[Symbol.asyncDispose]();
+  server.closeAllConnections();
+  server.close();
+});
+
+const title = hasChromium ? 'GraphiQL' : `GraphiQL (skipped: there is no ${CHROMIUM_PATH})`;
+describe.skipIf(!hasChromium)(title, { timeout: 60_000 }, () => {
+  it('without a token offers an empty bearer header', async () => {
+    const { page } = await openPage(url);
+    await expect.poll(() => headersText(page), { timeout: 10_000 }).toContain('"Authorization": "Bearer "');
+    await page.close();
+  });
+
+  it('talks to its own origin only, by POST, and keeps the token out of address and storage', async () => {
+    const { page, elsewhere, requests, bodies, complaints } = await openPage(`${url}#token=${TOKEN}`);
+    expect(page.url()).toBe(url);
+
+    await page.getByRole('button', { name: /Execute query/ }).click();
+    await page.getByText('"developer"').waitFor();
+    await page.getByRole('button', { name: /Show Documentation Explorer/ }).click();
+    await page.locator('.graphiql-doc-explorer').getByText('Query', { exact: true }).waitFor();
+    await page.waitForTimeout(1_000); // GraphiQL writes its storage 500 ms after a change
+    const screenshot = process.env['GRAPHIQL_SCREENSHOT'];
+    if (screenshot) await page.screenshot({ path: screenshot });
+
+    expect(elsewhere).toEqual([]);
+    expect(complaints).toEqual([]);
+    expect([...new Set(requests)]).toEqual(['GET /graphql', 'POST /graphql application/json']);
+    expect((await Promise.all(bodies)).filter((body) => body.includes(TOKEN))).toEqual([]);
+    expect(page.url()).toBe(url);
+    expect(await stored(page)).toBe('{}');
+    await expect.poll(() => headersText(page), { timeout: 10_000 }).toContain('"Authorization": "Bearer eyJ');
+
+    await page.getByRole('tab', { name: 'CreateSecret' }).click();
+    await page.locator('.graphiql-query-editor').click();
+    await page.keyboard.type('# edited');
+    await page.waitForTimeout(1_000);
+    await expect.poll(() => headersText(page), { timeout: 10_000 }).toContain('"Authorization": "Bearer eyJ');
+    expect(page.url()).toBe(url);
+    expect(await stored(page)).toBe('{}');
+
+    await page.reload();
+    await page.locator('.graphiql-query-editor .view-lines').waitFor();
+    await expect.poll(() => headersText(page), { timeout: 10_000 }).toContain('"Authorization": "Bearer eyJ');
+    await page.close();
+  });
+});
