@@ -33,7 +33,7 @@ export function createGraphQL(log: Logger): GraphQLServer {
       maxDepthPlugin({
         n: DOCUMENT_LIMITS.depth,
         ignoreIntrospection: false,
-        flattenFragments: false,
+        flattenFragments: true,
         ...strict,
       }),
       maxAliasesPlugin({ n: DOCUMENT_LIMITS.aliases, ...strict }),

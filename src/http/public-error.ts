@@ -12,7 +12,7 @@ export const INLINE_SECRET = 'Pass SecretData as a variable, never inline.';
 
 const TOO_COMPLEX = /^Syntax Error: (Query depth|Aliases|Directives|Token) limit of (\d+) exceeded/;
 const LIMIT_NAMES = {
-  'Query depth': 'depth',
+  'Query depth': 'levels of depth',
   Aliases: 'aliases',
   Directives: 'directives',
   Token: 'tokens',
@@ -44,7 +44,7 @@ export function toPublicError(error: unknown, schema: GraphQLSchema, requestId: 
   if (cause)
     return { error: tell('Unexpected error.', { code: 'INTERNAL_SERVER_ERROR' }), unexpected: cause };
   const { code, message } = explain(shown, schema);
-  return { error: tell(message, { code, ...httpOf(shown) }), unexpected: null };
+  return { error: tell(message, { code, ...httpOf(shown, code) }), unexpected: null };
 }
 
 /** What was thrown by code of ours or of a library, under the wrappings of graphql-js; null when graphql-js spoke itself. */
@@ -59,11 +59,16 @@ function positionOf(error: GraphQLError) {
   return nodes ? { nodes, path } : { source, positions, path };
 }
 
-/** The status that yoga gave, and whether it holds for every media type. */
-function httpOf(error: GraphQLError): Record<string, unknown> {
+/**
+ * The status, and whether `spec`: whether a client that accepts application/json only gets 200 instead, as GraphQL over
+ * HTTP has it for requests that are well-formed. What is not a GraphQL request at all is never answered with 200.
+ */
+function httpOf(error: GraphQLError, code: string): Record<string, unknown> {
   const http = error.extensions['http'] as { status?: number; spec?: boolean } | undefined;
+  if (code === 'BAD_REQUEST') return { http: { status: http?.status ?? 400 } };
   if (http?.status === undefined) return {};
-  return { http: { status: http.status, ...(http.spec !== undefined && { spec: http.spec }) } };
+  const spec = http.spec ?? error.nodes?.[0]?.kind === Kind.VARIABLE_DEFINITION;
+  return { http: { status: http.status, spec } };
 }
 
 function explain(

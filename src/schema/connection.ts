@@ -38,7 +38,8 @@ export function connectionType<T extends object>(name: string, items: string, no
     }),
   });
   const connection = builder.objectRef<Connection<T>>(`${name}Connection`);
-  builder.objectType(connection as PothosSchemaTypes.ObjectRef<Types, Connection<object>>, {
+  const shape: PothosSchemaTypes.ObjectRef<Types, Connection<object>> = connection;
+  builder.objectType(shape, {
     description: `A page of ${items}.`,
     fields: (t) => ({
       edges: t.field({

@@ -119,6 +119,6 @@ export function resultType<Payload extends object>(name: string, options: Result
   return builder.unionType(name, {
     description,
     types: [...payloads, ...errors],
-    resolveType: (value) => (value instanceof Failure ? value.error.name : payloadType(value as Payload)),
+    resolveType: (value) => (value instanceof Failure ? value.error.name : payloadType(value)),
   });
 }

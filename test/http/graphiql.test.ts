@@ -1,52 +1,10 @@
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { createSchema, createYoga } from 'graphql-yoga';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { graphiqlPage } from '../../src/http/graphiql.ts';
 import { CHROMIUM_PATH, hasChromium, launchChromium, type Chromium } from '../support/chromium.ts';
+import { type TestApp, testApp } from '../support/test-app.ts';
 
-const TOKEN = 'eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJkZXZlbG9wZXIifQ.c2lnbmF0dXJl';
-
-const yoga = createYoga({
-  graphiql: false,
-  landingPage: false,
-  logging: false,
-  schema: createSchema({
-    typeDefs: /* GraphQL */ `
-      type Query {
-        viewer: Viewer
-        kmsKeys(first: Int): KmsKeyConnection
-      }
-      type Viewer {
-        subject: String!
-        organisation: String!
-        project: String
-        roles: [String!]!
-      }
-      type KmsKeyConnection {
-        nodes: [KmsKey!]!
-      }
-      type KmsKey {
-        identity: String!
-        name: String!
-        status: String!
-        latestVersion: String!
-      }
-    `,
-    resolvers: {
-      Query: {
-        viewer: (_root: unknown, _args: unknown, { request }: { request: Request }) =>
-          request.headers.get('authorization') === `Bearer ${TOKEN}`
-            ? { subject: 'developer', organisation: 'acme', project: null, roles: ['strongroom:admin'] }
-            : null,
-        kmsKeys: () => ({ nodes: [] }),
-      },
-    },
-  }),
-});
-
-let server: Server;
+let app: TestApp;
+let token: string;
 let url: string;
 let chromium: Chromium;
 
@@ -96,20 +54,16 @@ const stored = (page: Page) => page.evaluate<string>('JSON.stringify({ ...localS
 
 beforeAll(async () => {
   if (!hasChromium) return;
-  server = createServer((request, response) => {
-    if (request.method !== 'GET') return void yoga(request, response);
-    response.writeHead(200, graphiqlPage().headers).end(graphiqlPage().html);
-  });
-  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
-  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/graphql`;
+  app = await testApp();
+  token = await app.token();
+  url = `${app.url}/graphql`;
   chromium = await launchChromium();
 }, 60_000);
 
 afterAll(async () => {
   if (!hasChromium) return;
   await chromium[Symbol.asyncDispose]();
-  server.closeAllConnections();
-  server.close();
+  await app.close();
 });
 
 const title = hasChromium ? 'GraphiQL' : `GraphiQL (skipped: there is no ${CHROMIUM_PATH})`;
@@ -121,11 +75,11 @@ describe.skipIf(!hasChromium)(title, { timeout: 60_000 }, () => {
   });
 
   it('talks to its own origin only, by POST, and keeps the token out of address and storage', async () => {
-    const { page, elsewhere, requests, bodies, complaints } = await openPage(`${url}#token=${TOKEN}`);
+    const { page, elsewhere, requests, bodies, complaints } = await openPage(`${url}#token=${token}`);
     expect(page.url()).toBe(url);
 
     await page.getByRole('button', { name: /Execute query/ }).click();
-    await page.getByText('"developer"').waitFor();
+    await page.getByText('"tester"').waitFor();
     await page.getByRole('button', { name: /Show Documentation Explorer/ }).click();
     await page.locator('.graphiql-doc-explorer').getByText('Query', { exact: true }).waitFor();
     await page.waitForTimeout(1_000); // GraphiQL writes its storage 500 ms after a change
@@ -135,7 +89,7 @@ describe.skipIf(!hasChromium)(title, { timeout: 60_000 }, () => {
     expect(elsewhere).toEqual([]);
     expect(complaints).toEqual([]);
     expect([...new Set(requests)]).toEqual(['GET /graphql', 'POST /graphql application/json']);
-    expect((await Promise.all(bodies)).filter((body) => body.includes(TOKEN))).toEqual([]);
+    expect((await Promise.all(bodies)).filter((body) => body.includes(token))).toEqual([]);
     expect(page.url()).toBe(url);
     expect(await stored(page)).toBe('{}');
     await expect.poll(() => headersText(page), { timeout: 10_000 }).toContain('"Authorization": "Bearer eyJ');

@@ -65,17 +65,26 @@ describe('the built-in policies', () => {
     expect(held(withRoles())).toEqual([]);
   });
 
-  it.each(['', 'admin', '*', 'strongroom:*', 'strongroom', 'root', 'secrets:WriteAccess', '__proto__', 'constructor'])(
-    'give nothing to the unknown role "%s"',
-    (role) => {
-      expect(held(withRoles(role))).toEqual([]);
-    },
-  );
+  it.each([
+    '',
+    'admin',
+    '*',
+    'strongroom:*',
+    'strongroom',
+    'root',
+    'secrets:WriteAccess',
+    '__proto__',
+    'constructor',
+  ])('give nothing to the unknown role "%s"', (role) => {
+    expect(held(withRoles(role))).toEqual([]);
+  });
 
   it.each(ROLES)('give nothing to what only looks like %s', (role) => {
     const variants = [
       role.toUpperCase(),
-      role.replace(/[A-Z]/g, (letter) => letter.toLowerCase()).replace(/^./, (letter) => letter.toUpperCase()),
+      role
+        .replace(/[A-Z]/g, (letter) => letter.toLowerCase())
+        .replace(/^./, (letter) => letter.toUpperCase()),
       ` ${role}`,
       `${role} `,
       `${role}\n`,
@@ -142,6 +151,8 @@ describe('the built-in policies', () => {
       subjects: policy.subjects.map((subject) => ({ ...subject, issuer: 'https://two.example' })),
     }));
     expect(held(withRoles('strongroom:admin'), bound)).toEqual([]);
-    expect(held({ ...withRoles('strongroom:admin'), issuer: 'https://two.example' }, bound)).toEqual(PERMISSION_NAMES);
+    expect(held({ ...withRoles('strongroom:admin'), issuer: 'https://two.example' }, bound)).toEqual(
+      PERMISSION_NAMES,
+    );
   });
 });

@@ -15,9 +15,18 @@ const principal: Principal = {
   expiresAt: new Date('2030-01-01T00:00:00Z'),
 };
 const db: Resource = { kind: 'secret', name: '/app/db' };
-const role = (value: string, issuer: string | null = null): PolicySubject => ({ kind: 'ROLE', value, issuer });
+const role = (value: string, issuer: string | null = null): PolicySubject => ({
+  kind: 'ROLE',
+  value,
+  issuer,
+});
 const subject = (value: string, issuer: string | null): PolicySubject => ({ kind: 'SUBJECT', value, issuer });
-const allow: Statement = { name: 'a', effect: 'ALLOW', permissions: ['SECRET_READ'], resources: ['secret:/app/**'] };
+const allow: Statement = {
+  name: 'a',
+  effect: 'ALLOW',
+  permissions: ['SECRET_READ'],
+  resources: ['secret:/app/**'],
+};
 const deny: Statement = { ...allow, name: 'd', effect: 'DENY' };
 const policy = (name: string, statements: readonly Statement[], ...subjects: PolicySubject[]): Policy => ({
   name,

@@ -94,7 +94,9 @@ describe('matchesPattern', () => {
 
   it('agrees with the rule written as a regular expression', () => {
     const piece = (...extra: string[]) =>
-      fc.array(fc.constantFrom('a', 'b', '.', '+', ...extra), { maxLength: 4 }).map((parts) => parts.join(''));
+      fc
+        .array(fc.constantFrom('a', 'b', '.', '+', ...extra), { maxLength: 4 })
+        .map((parts) => parts.join(''));
     const patterns = fc
       .tuple(fc.array(piece('*', '*'), { maxLength: 4 }), fc.boolean())
       .map(([parts, open]) => `/${[...parts, ...(open ? ['**'] : [])].join('/')}`);
@@ -105,7 +107,9 @@ describe('matchesPattern', () => {
       }),
       { numRuns: 5000 },
     );
-    const stars = fc.array(fc.constantFrom('a', 'b', '*'), { maxLength: 8 }).map((parts) => `/${parts.join('')}`);
+    const stars = fc
+      .array(fc.constantFrom('a', 'b', '*'), { maxLength: 8 })
+      .map((parts) => `/${parts.join('')}`);
     const words = fc.array(fc.constantFrom('a', 'b'), { maxLength: 8 }).map((parts) => `/${parts.join('')}`);
     fc.assert(
       fc.property(stars, words, (pattern, name) => {

@@ -243,11 +243,12 @@ BEGIN
 EXCEPTION WHEN duplicate_object OR unique_violation THEN
     NULL;
 END $$;
+-- Whoever migrates must be able to take the role. Where somebody else made it, they have to have granted it.
 DO $$
 BEGIN
-    IF NOT pg_has_role(current_user, 'strongroom_service', 'MEMBER') THEN
-        GRANT "strongroom_service" TO CURRENT_USER;
-    END IF;
+    GRANT "strongroom_service" TO CURRENT_USER;
+EXCEPTION WHEN insufficient_privilege THEN
+    NULL;
 END $$;
 GRANT USAGE ON SCHEMA "public" TO "strongroom_service";
 GRANT SELECT, INSERT, UPDATE, DELETE ON "secret", "secret_version", "secret_access", "secret_version_access", "idempotency_record"

@@ -1,0 +1,225 @@
+import { readFileSync } from 'node:fs';
+import {
+  buildSchema,
+  GraphQLError,
+  type GraphQLField,
+  type GraphQLNamedType,
+  type GraphQLResolveInfo,
+  type GraphQLSchema,
+  isEnumType,
+  isInputObjectType,
+  isInterfaceType,
+  isIntrospectionType,
+  isObjectType,
+  isScalarType,
+  isUnionType,
+  lexicographicSortSchema,
+  parse,
+  print,
+  printSchema,
+  specifiedScalarTypes,
+  astFromValue,
+  type GraphQLArgument,
+  type GraphQLInputField,
+  validate,
+} from 'graphql';
+import { expect, test } from 'vitest';
+import { schema } from '../../src/schema/index.ts';
+
+const contract = buildSchema(readText('../contract.graphql'));
+
+/** What the contract has and other work brings. A line goes when its part comes. */
+const ABSENT_FIELDS = [
+  'Mutation.cancelKmsKeyDeletion',
+  'Mutation.deletePolicy',
+  'Mutation.disableKmsKey',
+  'Mutation.enableKmsKey',
+  'Mutation.putPolicy',
+  'Mutation.rewrapSecrets',
+  'Mutation.rotateKmsKey',
+  'Mutation.scheduleKmsKeyDeletion',
+  'Mutation.setKmsKeyRotation',
+  'Query.auditEvents',
+  'Query.explainAccess',
+  'Query.policies',
+  'Query.policy',
+  'Query.verifyAuditChain',
+  'Secret.readers',
+];
+
+const ABSENT_TYPES = [
+  'AccessDecision',
+  'AccessDecisionReason',
+  'AuditActor',
+  'AuditChainVerification',
+  'AuditEvent',
+  'AuditEventConnection',
+  'AuditEventEdge',
+  'AuditEventFilter',
+  'AuditOutcome',
+  'CancelKmsKeyDeletionResult',
+  'DeletePolicyInput',
+  'DeletePolicyPayload',
+  'DeletePolicyResult',
+  'DisableKmsKeyResult',
+  'EnableKmsKeyResult',
+  'ExplainAccessInput',
+  'KeyInUseError',
+  'KmsKeyReference',
+  'MatchedStatement',
+  'Policy',
+  'PolicyConditions',
+  'PolicyConditionsInput',
+  'PolicyConnection',
+  'PolicyEdge',
+  'PolicyPayload',
+  'PolicyStatement',
+  'PolicyStatementInput',
+  'PolicySubject',
+  'PolicySubjectInput',
+  'PolicySubjectKind',
+  'PutPolicyInput',
+  'PutPolicyResult',
+  'RewrapSecretsInput',
+  'RewrapSecretsPayload',
+  'RewrapSecretsResult',
+  'RotateKmsKeyResult',
+  'ScheduleKmsKeyDeletionResult',
+  'SecretEvent',
+  'SecretEventKind',
+  'SecretReader',
+  'SecretReaderConnection',
+  'SecretReaderEdge',
+  'SetKmsKeyRotationInput',
+  'SetKmsKeyRotationResult',
+  'Subscription',
+];
+
+test('schema.graphql is the schema that the code publishes', () => {
+  expect(readText('../../schema.graphql')).toBe(`${printSchema(lexicographicSortSchema(schema))}\n`);
+});
+
+test('whatever is published stands in the contract, with the same type and default', () => {
+  const facts = factsOf(contract);
+  expect([...factsOf(schema)].filter(([place, fact]) => facts.get(place) !== fact)).toEqual([]);
+});
+
+test('whatever the contract has is published, but for what is known to be absent', () => {
+  const facts = factsOf(schema);
+  const missing = [...factsOf(contract).keys()].filter((place) => !facts.has(place));
+  // Of a type or field that is absent as a whole, its parts say nothing more.
+  const absent = missing.filter((place) => !missing.some((whole) => isPartOf(place, whole)));
+  expect(absent.sort()).toEqual([...ABSENT_FIELDS, ...ABSENT_TYPES].sort());
+});
+
+test('no root field answers without a principal', async () => {
+  for (const type of [schema.getQueryType(), schema.getMutationType()]) {
+    for (const field of Object.values(type?.getFields() ?? {})) {
+      const info = { parentType: type, fieldName: field.name, returnType: field.type, schema };
+      const answer = (): unknown => field.resolve?.({}, {}, {}, info as unknown as GraphQLResolveInfo);
+      await expect(Promise.resolve().then(answer), field.name).rejects.toMatchObject({
+        code: 'UNAUTHENTICATED',
+      });
+    }
+  }
+  expect(schema.getSubscriptionType()).toBeUndefined();
+});
+
+test('every type, field, argument, input field and enum value is described', () => {
+  expect(described(schema).filter(([, description]) => !description?.trim())).toEqual([]);
+});
+
+test('a SecretData literal is refused, and the refusal does not quote it', () => {
+  const inline = parse(
+    'mutation { putSecretValue(input: { path: "/a", value: { secretString: "aHVudGVyMg==" } }) { __typename } }',
+  );
+  const errors = validate(schema, inline);
+  expect(errors.map(({ message }) => message)).toEqual(['Pass SecretData as a variable, never inline.']);
+  expect(errors[0]?.extensions).toEqual({ code: 'BAD_USER_INPUT' });
+  const variable = parse(`
+    mutation ($data: SecretData!) {
+      putSecretValue(input: { path: "/a", value: { secretString: $data } }) { __typename }
+    }`);
+  expect(validate(schema, variable)).toEqual([]);
+});
+
+test('a scalar refuses what is no string without quoting it', () => {
+  for (const name of [
+    'DateTime',
+    'SecretPath',
+    'FolderPath',
+    'SecretData',
+    'CIDR',
+    'TimeZone',
+    'LocalTime',
+  ]) {
+    const scalar = schema.getType(name);
+    if (!isScalarType(scalar)) throw new Error(`${name} is no scalar.`);
+    expect(scalar.parseValue('anything at all')).toBe('anything at all');
+    expect(() => scalar.parseValue(4711)).toThrow(new GraphQLError(`${name} is a string.`));
+  }
+});
+
+function readText(path: string): string {
+  return readFileSync(new URL(path, import.meta.url), 'utf8');
+}
+
+function typesOf(from: GraphQLSchema): GraphQLNamedType[] {
+  return Object.values(from.getTypeMap()).filter(
+    (type) => !isIntrospectionType(type) && !specifiedScalarTypes.some(({ name }) => name === type.name),
+  );
+}
+
+function fieldsOf(type: GraphQLNamedType): (GraphQLField<unknown, unknown> | GraphQLInputField)[] {
+  const hasFields = isObjectType(type) || isInterfaceType(type) || isInputObjectType(type);
+  return hasFields ? Object.values<GraphQLField<unknown, unknown> | GraphQLInputField>(type.getFields()) : [];
+}
+
+function argsOf(field: GraphQLField<unknown, unknown> | GraphQLInputField): readonly GraphQLArgument[] {
+  return 'args' in field ? field.args : [];
+}
+
+function isPartOf(place: string, whole: string): boolean {
+  return place !== whole && /^[.( ]/.test(place.slice(whole.length)) && place.startsWith(whole);
+}
+
+/** Everything that a document can depend on, by its place: kinds, members, types and defaults. */
+function factsOf(from: GraphQLSchema): Map<string, string> {
+  const facts = new Map<string, string>();
+  for (const type of typesOf(from)) {
+    const oneOf = isInputObjectType(type) && type.isOneOf ? ' @oneOf' : '';
+    facts.set(type.name, `${type.constructor.name}${oneOf}`);
+    if (isObjectType(type) || isInterfaceType(type)) {
+      for (const { name } of type.getInterfaces()) facts.set(`${type.name} implements ${name}`, '');
+    }
+    if (isUnionType(type)) for (const { name } of type.getTypes()) facts.set(`${type.name} | ${name}`, '');
+    if (isEnumType(type)) for (const { name } of type.getValues()) facts.set(`${type.name}.${name}`, '');
+    for (const field of fieldsOf(type)) {
+      const place = `${type.name}.${field.name}`;
+      facts.set(place, 'args' in field ? String(field.type) : inputFact(field));
+      for (const arg of argsOf(field)) facts.set(`${place}(${arg.name})`, inputFact(arg));
+    }
+  }
+  return facts;
+}
+
+function inputFact({ type, defaultValue }: GraphQLArgument | GraphQLInputField): string {
+  const literal = defaultValue === undefined ? null : astFromValue(defaultValue, type);
+  return `${String(type)}${literal ? ` = ${print(literal)}` : ''}`;
+}
+
+type Described = readonly [place: string, description: string | null | undefined];
+
+function described(from: GraphQLSchema): Described[] {
+  return typesOf(from).flatMap((type): Described[] => [
+    [type.name, type.description],
+    ...(isEnumType(type) ? type.getValues() : []).map(({ name, description }): Described => [
+      `${type.name}.${name}`,
+      description,
+    ]),
+    ...fieldsOf(type).flatMap((field): Described[] => [
+      [`${type.name}.${field.name}`, field.description],
+      ...argsOf(field).map((arg): Described => [`${type.name}.${field.name}(${arg.name})`, arg.description]),
+    ]),
+  ]);
+}
