@@ -90,6 +90,8 @@ export function readConfig(environment: Environment): Config {
     }
   };
   const production = get('NODE_ENV') === 'production';
+  if (!production && /^\s*prod/i.test(get('NODE_ENV') ?? ''))
+    problems.push('NODE_ENV must be spelt production');
   for (const key of Object.keys(environment)) {
     if (key.startsWith('STRONGROOM_') && !(ENVIRONMENT_KEYS as readonly string[]).includes(key)) {
       problems.push(`${key} is no variable of this release`);
@@ -163,6 +165,7 @@ function readRegions(
   const entries = regionList.parse(text.startsWith('[') ? json(text) : [{ name: text }]);
   const key = get('STRONGROOM_ROOT_KEY');
   const file = get('STRONGROOM_ROOT_KEY_FILE');
+  const keySource = key === undefined ? 'STRONGROOM_ROOT_KEY_FILE' : 'STRONGROOM_ROOT_KEY';
   return entries.map(({ name, databaseUrl, rootKey, rootKeyFile }, index) => {
     const own = rootKey !== undefined || rootKeyFile !== undefined;
     return {
@@ -171,7 +174,7 @@ function readRegions(
       rootKeys: own
         ? attempt('STRONGROOM_REGIONS', () => readRootKeys(rootKey, rootKeyFile), null)
         : index === 0
-          ? attempt('STRONGROOM_ROOT_KEY', () => readRootKeys(key, file), null)
+          ? attempt(keySource, () => readRootKeys(key, file), null)
           : null,
     };
   });
@@ -253,5 +256,7 @@ function logLevel(text = 'info'): Config['logLevel'] {
 
 /** Where and which rule; the messages are our own, for zod's would name what it received. */
 function zodProblem(error: z.ZodError): string {
-  return error.issues.map((issue) => [...issue.path, issue.message].join(' ')).join('; ');
+  const rule = (issue: z.core.$ZodIssue) =>
+    issue.code === 'unrecognized_keys' ? 'has an unknown member' : issue.message;
+  return error.issues.map((issue) => [...issue.path, rule(issue)].join(' ')).join('; ');
 }

@@ -36,7 +36,8 @@ export function createGraphQL(log: Logger): GraphQLServer {
         flattenFragments: true,
         ...strict,
       }),
-      maxAliasesPlugin({ n: DOCUMENT_LIMITS.aliases, ...strict }),
+      // Left out, `__typename` is allowed: as a field, and as the alias of any field.
+      maxAliasesPlugin({ n: DOCUMENT_LIMITS.aliases, allowList: [], ...strict }),
       maxDirectivesPlugin({ n: DOCUMENT_LIMITS.directives, ...strict }),
       usePublicErrors(schema, log),
     ],

@@ -11,6 +11,8 @@ export interface PublicError {
 export const INLINE_SECRET = 'Pass SecretData as a variable, never inline.';
 
 const TOO_COMPLEX = /^Syntax Error: (Query depth|Aliases|Directives|Token) limit of (\d+) exceeded/;
+/** graphql-js gives up: alone, over fields that may overlap; at the end of its sentence, over the hundredth error. */
+const ABORTED = 'Validation aborted.';
 const LIMIT_NAMES = {
   'Query depth': 'levels of depth',
   Aliases: 'aliases',
@@ -64,11 +66,9 @@ function positionOf(error: GraphQLError) {
  * HTTP has it for requests that are well-formed. What is not a GraphQL request at all is never answered with 200.
  */
 function httpOf(error: GraphQLError, code: string): Record<string, unknown> {
-  const http = error.extensions['http'] as { status?: number; spec?: boolean } | undefined;
-  if (code === 'BAD_REQUEST') return { http: { status: http?.status ?? 400 } };
-  if (http?.status === undefined) return {};
-  const spec = http.spec ?? error.nodes?.[0]?.kind === Kind.VARIABLE_DEFINITION;
-  return { http: { status: http.status, spec } };
+  const http = error.extensions['http'];
+  if (error.path) return {};
+  return { http: { status: http?.status ?? 400, ...(code !== 'BAD_REQUEST' && { spec: true }) } };
 }
 
 function explain(
@@ -87,6 +87,12 @@ function explain(
       code: 'GRAPHQL_PARSE_FAILED',
       message: 'The document is not GraphQL: its syntax breaks at the position given.',
     };
+  }
+  if (message === ABORTED) {
+    return { code: 'QUERY_TOO_COMPLEX', message: 'The document repeats too many fields to be validated.' };
+  }
+  if (message.endsWith(ABORTED)) {
+    return { code: 'GRAPHQL_VALIDATION_FAILED', message: 'The document has more errors than are told.' };
   }
   const first = nodes?.[0];
   if (!first)

@@ -8,8 +8,9 @@ import { toPublicError } from './public-error.ts';
 /** Every result that leaves has its errors written anew, and the log learns of those that nobody expected. */
 export function usePublicErrors(schema: GraphQLSchema, log: Logger): Plugin<object, RequestContext> {
   return {
-    onResultProcess({ result, setResult, serverContext }) {
-      const { requestId } = serverContext;
+    onResultProcess(payload) {
+      const { result } = payload;
+      const { requestId } = payload.serverContext;
       const rewrite = (one: ExecutionResult): ExecutionResult => {
         if (!one.errors) return one;
         const errors = one.errors.map((error) => {
@@ -22,7 +23,7 @@ export function usePublicErrors(schema: GraphQLSchema, log: Logger): Plugin<obje
       if (Array.isArray(result) || Symbol.asyncIterator in result) {
         throw new Error('Neither batches nor streams are served.');
       }
-      setResult(rewrite(result));
+      payload.setResult(rewrite(result));
     },
   };
 }

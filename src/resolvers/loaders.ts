@@ -4,15 +4,18 @@ import type { Scope } from '../db/secret-row.ts';
 import type { KmsKeyModel } from '../db/generated/models.ts';
 import type { Region } from './request-context.ts';
 
-/** What many objects of one answer ask for one by one, fetched together: metadata only, for one request. */
+/**
+ * What many objects of one answer ask for one by one, fetched together. Nothing is kept: a second mutation in the same
+ * request must not be answered with what was true before it.
+ */
 export interface Loaders {
   readonly secretLastAccessedAt: DataLoader<string, Date | null>;
-  readonly versionLastAccessedAt: DataLoader<VersionKey, Date | null, string>;
+  readonly versionLastAccessedAt: DataLoader<VersionKey, Date | null>;
   /** The ACTIVE number next below the current one. */
   readonly previousVersion: DataLoader<string, number | null>;
   readonly kmsKey: DataLoader<string, KmsKeyModel | null>;
   /** How many ACTIVE secret versions a generation of a KMS key wraps. */
-  readonly secretVersionCount: DataLoader<VersionKey, number, string>;
+  readonly secretVersionCount: DataLoader<VersionKey, number>;
 }
 
 /** A secret's or KMS key's id, and a number of one of its versions. */
@@ -21,7 +24,11 @@ export interface VersionKey {
   readonly number: number;
 }
 
-const byVersion = { cacheKeyFn: ({ id, number }: VersionKey) => `${id}/${number}` };
+const UNCACHED = { cache: false };
+
+function textOf({ id, number }: VersionKey): string {
+  return `${id}/${number}`;
+}
 
 export function createLoaders(region: Region, scope: Scope): Loaders {
   const { client } = region.db;
@@ -33,7 +40,7 @@ export function createLoaders(region: Region, scope: Scope): Loaders {
       });
       const times = new Map(rows.map((row) => [row.secretId, row.lastAccessedAt]));
       return ids.map((id) => times.get(id) ?? null);
-    }),
+    }, UNCACHED),
     versionLastAccessedAt: new DataLoader(async (keys) => {
       const rows = await client.secretVersionAccess.findMany({
         where: {
@@ -43,8 +50,8 @@ export function createLoaders(region: Region, scope: Scope): Loaders {
         },
       });
       const times = new Map(rows.map((row) => [`${row.secretId}/${row.number}`, row.lastAccessedAt]));
-      return keys.map((key) => times.get(byVersion.cacheKeyFn(key)) ?? null);
-    }, byVersion),
+      return keys.map((key) => times.get(textOf(key)) ?? null);
+    }, UNCACHED),
     previousVersion: new DataLoader(async (ids) => {
       const rows = await client.$queryRaw<{ id: string; previous: number | null }[]>`
         SELECT s.id, (
@@ -55,14 +62,14 @@ export function createLoaders(region: Region, scope: Scope): Loaders {
         FROM secret s WHERE s.organisation = ${organisation} AND s.id IN (${Prisma.join(ids.map(uuid))})`;
       const numbers = new Map(rows.map((row) => [row.id, row.previous]));
       return ids.map((id) => numbers.get(id) ?? null);
-    }),
+    }, UNCACHED),
     kmsKey: new DataLoader(async (identities) => {
       const rows = await client.kmsKey.findMany({
         where: { organisation, project, identity: { in: [...identities] } },
       });
       const keys = new Map(rows.map((row) => [row.identity, row]));
       return identities.map((identity) => keys.get(identity) ?? null);
-    }),
+    }, UNCACHED),
     secretVersionCount: new DataLoader(async (keys) => {
       const rows = await client.secretVersion.groupBy({
         by: ['kmsKeyIdentity', 'kmsKeyVersion'],
@@ -70,8 +77,8 @@ export function createLoaders(region: Region, scope: Scope): Loaders {
         _count: true,
       });
       const counts = new Map(rows.map((row) => [`${row.kmsKeyIdentity}/${row.kmsKeyVersion}`, row._count]));
-      return keys.map((key) => counts.get(byVersion.cacheKeyFn(key)) ?? 0);
-    }, byVersion),
+      return keys.map((key) => counts.get(textOf(key)) ?? 0);
+    }, UNCACHED),
   };
 }
 

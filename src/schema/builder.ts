@@ -23,7 +23,6 @@ interface Shapes {
     CIDR: TextScalar;
     TimeZone: TextScalar;
     LocalTime: TextScalar;
-    SafeInt: { Input: number; Output: number };
   };
 }
 

@@ -70,14 +70,3 @@ builder.scalarType('LocalTime', {
   parseValue: parseText('LocalTime'),
   serialize: (time) => time,
 });
-
-builder.scalarType('SafeInt', {
-  description: 'A whole number from 0 to 2^53 - 1, which a JSON number carries exactly.',
-  parseValue: safeInt,
-  serialize: safeInt,
-});
-
-function safeInt(value: unknown): number {
-  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
-  throw new GraphQLError('SafeInt is a whole number from 0 to 2^53 - 1.');
-}

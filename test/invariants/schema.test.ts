@@ -84,6 +84,7 @@ const ABSENT_TYPES = [
   'RewrapSecretsPayload',
   'RewrapSecretsResult',
   'RotateKmsKeyResult',
+  'SafeInt',
   'ScheduleKmsKeyDeletionResult',
   'SecretEvent',
   'SecretEventKind',
