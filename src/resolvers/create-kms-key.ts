@@ -48,7 +48,6 @@ export async function createKmsKey(ctx: RequestContext, input: CreateKmsKeyInput
   return operate(ctx, region, draft, async (operation) => {
     const { tx, event, at } = operation;
     const identity = newKmsKeyIdentity();
-    event.resource = identity;
     event.details['name'] = input.name;
     const decision = decisionOn(ctx, 'KMS_KEY_CREATE', kmsKeyOf(identity));
     if (!decision.allowed)
@@ -70,6 +69,7 @@ export async function createKmsKey(ctx: RequestContext, input: CreateKmsKeyInput
       skipDuplicates: true,
     });
     if (count === 0) throw new AlreadyExistsError('kmsKeyName');
+    event.resource = identity;
     const key = await tx.kmsKey.findUniqueOrThrow({
       where: { organisation_identity: { organisation, identity } },
     });

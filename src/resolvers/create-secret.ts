@@ -13,6 +13,7 @@ import { parseIdempotencyKey } from './input/parse-idempotency-key.ts';
 import { type LabelInput, parseAnnotations, parseLabels } from './input/parse-labels.ts';
 import { parseSecretValue, type SecretValueInput } from './input/parse-secret-value.ts';
 import { regionOf } from './input/region-of.ts';
+import { requireCleanText } from './input/require-clean-text.ts';
 import { lockKmsKey, usableKey } from './usable-key.ts';
 import { type Operation, operate } from './operate.ts';
 import { replayed } from './replayed.ts';
@@ -115,6 +116,7 @@ async function insertSecret({ ctx, tx, at }: Operation, metadata: Metadata): Pro
 
 function parseMetadata(input: CreateSecretInput): Metadata {
   const { accessPolicy } = input;
+  requireCleanText(input.kmsKeyIdentity, ['input', 'kmsKeyIdentity'], 'line');
   return {
     path: parseSecretPath(input.path, ['input', 'path']),
     kmsKeyIdentity: input.kmsKeyIdentity,
