@@ -11,6 +11,8 @@ if (process.argv.includes('--check')) {
   if (published !== printed) {
     process.stderr.write('schema.graphql is not what the code publishes: run node scripts/print-schema.ts\n');
     process.exitCode = 1;
+  } else {
+    process.stdout.write('schema.graphql is what the code publishes.\n');
   }
 } else {
   await writeFile(file, printed);

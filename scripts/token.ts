@@ -1,4 +1,5 @@
 /** Prints an access token of the development issuer: `npm run --silent token -- --organisation acme --roles strongroom:admin`. */
+import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import type { z } from 'zod';
 import { identityName, roleNames, scopeName, scopeNames } from '../src/auth/claim-rules.ts';
@@ -69,7 +70,13 @@ async function main(): Promise<string> {
     subject: check('subject', identityName, once('subject', flags.subject) ?? 'developer'),
     ttlSeconds: parseTtlSeconds(once('ttl', flags.ttl) ?? '12h'),
   };
-  const issuer = await openDevelopmentIssuer(env['STRONGROOM_DATA_DIR'] || '.strongroom');
+  const dataDir = env['STRONGROOM_DATA_DIR'] || '.strongroom';
+  if (!existsSync(dataDir)) {
+    process.stderr.write(
+      `token: ${dataDir} was not there: only a service started on it later knows this issuer.\n`,
+    );
+  }
+  const issuer = await openDevelopmentIssuer(dataDir);
   return issuer.mint(claims);
 }
 

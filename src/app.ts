@@ -80,7 +80,14 @@ async function openRegion(
 ): Promise<Region> {
   const connectionString = databaseUrl ?? embedded?.connectionString;
   if (connectionString === undefined) throw new Error('A region without a database.');
-  await migrate(connectionString);
+  try {
+    await migrate(connectionString);
+  } catch (error) {
+    throw new StartError(
+      `The database of region ${name} could not be opened or migrated: see DATABASE_URL or STRONGROOM_REGIONS. ` +
+        JSON.stringify(errorFacts(error)),
+    );
+  }
   const keys = new RootKeys(rootKeys ?? (await openRootKeyFile(config.dataDir, name)));
   const db = new Database(connectionString, (error) =>
     log.warn(errorFacts(error), 'database connection lost'),
@@ -94,6 +101,8 @@ async function openRegion(
   }
   return region;
 }
+
+const DRAIN_MS = 20_000;
 
 /** A start that nobody can go on from; its message is for the operator. */
 export class StartError extends Error {
@@ -128,7 +137,12 @@ async function isReady(regions: readonly Region[], log: Logger): Promise<boolean
 function drain(server: Server): Promise<void> {
   return new Promise((resolve) => {
     if (!server.listening) return resolve();
-    server.close(() => resolve());
+    // Once it is closed, Node no longer ends requests that do not come to their end: a client could hold it open.
+    const patience = setTimeout(() => server.closeAllConnections(), DRAIN_MS).unref();
+    server.close(() => {
+      clearTimeout(patience);
+      resolve();
+    });
     server.closeIdleConnections();
   });
 }

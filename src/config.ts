@@ -126,17 +126,7 @@ export function readConfig(environment: Environment): Config {
   const config: Config = {
     production,
     host,
-    port: attempt(
-      'PORT',
-      () =>
-        z.coerce
-          .number()
-          .int()
-          .min(0)
-          .max(65_535)
-          .parse(get('PORT') ?? 4000),
-      0,
-    ),
+    port: attempt('PORT', () => portNumber(get('PORT') ?? '4000'), 0),
     dataDir: get('STRONGROOM_DATA_DIR') ?? '.strongroom',
     regions,
     issuers,
@@ -228,9 +218,15 @@ function list(text: string | undefined): readonly string[] {
     .filter((entry) => entry !== '');
 }
 
+function portNumber(text: string): number {
+  if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535)
+    throw new Error('must be a whole number from 0 to 65535');
+  return Number(text);
+}
+
 function cidr(text: string): Cidr {
   const parsed = parseCidr(text);
-  if (!parsed) throw new Error('must be CIDRs without host bits, separated by commas');
+  if (!parsed) throw new Error('must be CIDRs without host bits, such as 10.0.0.5/32, separated by commas');
   return parsed;
 }
 

@@ -19,10 +19,13 @@ async function main(): Promise<void> {
   const stop = (signal: NodeJS.Signals) => {
     log.info({ signal }, 'stopping');
     app.close().then(
-      () => log.info('stopped'),
+      () => {
+        log.info('stopped');
+        exit(0);
+      },
       (error: unknown) => {
         log.error(errorFacts(error), 'not stopped cleanly');
-        process.exitCode = 1;
+        exit(1);
       },
     );
   };
@@ -45,8 +48,13 @@ async function main(): Promise<void> {
 
 main().catch((error: unknown) => {
   process.stderr.write(`${explain(error)}\n`);
-  process.exitCode = 1;
+  exit(1);
 });
+
+/** All is closed and the log is written synchronously; what is left is a timer of the migration engine's. */
+function exit(code: number): void {
+  process.exit(code);
+}
 
 /** What an operator can act on; of anything else, what is safe to print. */
 function explain(error: unknown): string {

@@ -15,6 +15,7 @@ import { RequestLimits } from '../resolvers/request-limits.ts';
 import { createGraphQL } from './create-graphql.ts';
 import { graphiqlPage } from './graphiql.ts';
 import { errorFacts, type Logger } from './log.ts';
+import { isTooDeep, MAX_JSON_DEPTH } from './json-depth.ts';
 import type { Metrics } from './metrics.ts';
 import { readBody } from './read-body.ts';
 
@@ -121,6 +122,8 @@ async function answerGraphQL(
   }
   const context = await createContext(options, request, requestId);
   const body = await readBody(request);
+  if (isTooDeep(body))
+    throw new RequestError('BAD_REQUEST', `JSON nests at most ${MAX_JSON_DEPTH} deep here.`);
   try {
     const answer = await graphql.fetch(
       'http://strongroom/graphql',
@@ -220,6 +223,10 @@ function text(status: number, body: string): Answer {
 function refusal(error: unknown, requestId: string, log: Logger): Answer {
   const told =
     error instanceof RequestError ? error : new RequestError('INTERNAL_SERVER_ERROR', 'Unexpected error.');
+  if (told.code === 'UNAUTHENTICATED' && told.cause instanceof Error) {
+    // Our own name of the check that failed: it holds nothing of the token.
+    log.info({ requestId, reason: told.cause.message }, 'not authenticated');
+  }
   if (told.status >= 500) log.error({ requestId, ...errorFacts(error) }, 'request failed');
   const body = JSON.stringify({
     errors: [{ message: told.message, extensions: { code: told.code, requestId } }],

@@ -17,7 +17,11 @@ export function createLog(level: string): Logger {
 export function errorFacts(error: unknown): Readonly<Record<string, unknown>> {
   if (!(error instanceof Error)) return { error: typeof error };
   const code: unknown = 'code' in error ? error.code : undefined;
-  const frames = (error.stack ?? '').split('\n').filter((line) => line.startsWith('    at '));
+  // The stack begins with the message, whose lines could look like frames.
+  const frames = (error.stack ?? '')
+    .replace(error.message, '')
+    .split('\n')
+    .filter((line) => line.startsWith('    at '));
   return {
     error: error.constructor.name,
     ...(typeof code === 'string' && /^[A-Z0-9_]{1,64}$/.test(code) && { code }),

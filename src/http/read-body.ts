@@ -3,10 +3,7 @@ import { RequestError } from '../errors.ts';
 
 export const MAX_BODY_BYTES = 8 * 1024 * 1024;
 
-/**
- * The whole body. Throws PAYLOAD_TOO_LARGE past 8 MiB, without having kept more. What is left then is for Node to throw
- * away once the answer is sent: to destroy the request here would take the connection, and the answer, with it.
- */
+/** The whole body. Throws PAYLOAD_TOO_LARGE past 8 MiB, without having kept more, and BAD_REQUEST when it breaks off. */
 export async function readBody(request: IncomingMessage): Promise<Buffer<ArrayBuffer>> {
   const tooLarge = () =>
     new RequestError('PAYLOAD_TOO_LARGE', `A request body has at most ${MAX_BODY_BYTES} bytes.`);
@@ -14,7 +11,7 @@ export async function readBody(request: IncomingMessage): Promise<Buffer<ArrayBu
   const chunks: Buffer[] = [];
   let bytes = 0;
   try {
-    for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+    for await (const chunk of request as AsyncIterable<Buffer>) {
       bytes += chunk.byteLength;
       if (bytes > MAX_BODY_BYTES) throw tooLarge();
       chunks.push(chunk);
@@ -23,5 +20,7 @@ export async function readBody(request: IncomingMessage): Promise<Buffer<ArrayBu
     if (error instanceof RequestError) throw error;
     throw new RequestError('BAD_REQUEST', 'The request body did not arrive whole.');
   }
-  return Buffer.concat(chunks);
+  const body = Buffer.concat(chunks);
+  for (const chunk of chunks) chunk.fill(0);
+  return body;
 }

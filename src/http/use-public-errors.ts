@@ -13,12 +13,13 @@ export function usePublicErrors(schema: GraphQLSchema, log: Logger): Plugin<obje
       const { requestId } = payload.serverContext;
       const rewrite = (one: ExecutionResult): ExecutionResult => {
         if (!one.errors) return one;
-        const errors = one.errors.map((error) => {
-          const told = toPublicError(error, schema, requestId);
-          if (told.unexpected) log.error({ requestId, ...errorFacts(told.unexpected) }, 'unexpected error');
-          return told.error;
-        });
-        return { ...(one.data !== undefined && { data: one.data }), errors };
+        const told = one.errors.map((error) => toPublicError(error, schema, requestId));
+        // One line a request: a request with a thousand fields must not write a thousand.
+        const unexpected = told.filter((error) => error.unexpected !== null);
+        const first = unexpected[0]?.unexpected;
+        if (first)
+          log.error({ requestId, fields: unexpected.length, ...errorFacts(first) }, 'unexpected error');
+        return { ...(one.data !== undefined && { data: one.data }), errors: told.map(({ error }) => error) };
       };
       if (Array.isArray(result) || Symbol.asyncIterator in result) {
         throw new Error('Neither batches nor streams are served.');

@@ -28,17 +28,17 @@ type Authorising = Pick<Operation, 'ctx' | 'event'>;
 /** Throws unless the caller has the right on the path: as if nothing were there, if it may not read the metadata. */
 export function requireOnSecret({ ctx, event }: Authorising, permission: Permission, path: string): void {
   const decision = decisionOn(ctx, permission, secretAt(path));
-  if (!decision.allowed) throw event.deny(permission, decision.reason, refusal(ctx, permission, path));
+  if (!decision.allowed) throw event.deny(permission, decision.reason, refusal(ctx, permission, { path }));
 }
 
 /** Throws unless the caller may have the secret's KMS key used. */
 export function requireKeyUse(
   { ctx, event }: Authorising,
-  secret: { readonly path: string; readonly kmsKeyIdentity: string },
+  secret: { readonly path: string; readonly kmsKeyIdentity: string; readonly deletedAt?: Date | null },
 ): void {
   const decision = decisionOn(ctx, 'KMS_KEY_USE', kmsKeyOf(secret.kmsKeyIdentity));
   if (!decision.allowed) {
-    throw event.deny('KMS_KEY_USE', decision.reason, refusal(ctx, 'KMS_KEY_USE', secret.path));
+    throw event.deny('KMS_KEY_USE', decision.reason, refusal(ctx, 'KMS_KEY_USE', secret));
   }
 }
 
@@ -46,7 +46,11 @@ export function requireKeyUse(
 export function requireAccessPolicy(
   { ctx, event, at }: Authorising & Pick<Operation, 'at'>,
   permission: Permission,
-  secret: { readonly path: string; readonly accessPolicy: AccessPolicy | null },
+  secret: {
+    readonly path: string;
+    readonly accessPolicy: AccessPolicy | null;
+    readonly deletedAt: Date | null;
+  },
 ): void {
   const { allowed, failedConditions } = evaluateAccessPolicy(secret.accessPolicy, {
     clientAddress: ctx.clientAddress,
@@ -54,7 +58,7 @@ export function requireAccessPolicy(
   });
   if (allowed) return;
   event.details['conditions'] = failedConditions.join(', ');
-  const told = refusal(ctx, permission, secret.path, "The secret's access policy refuses this request.");
+  const told = refusal(ctx, permission, secret, "The secret's access policy refuses this request.");
   throw event.deny(permission, 'DENIED_BY_ACCESS_POLICY', told);
 }
 
@@ -74,7 +78,13 @@ export function requireOnKmsKey(
   );
 }
 
-function refusal(ctx: RequestContext, permission: Permission, path: string, message?: string) {
-  if (!may(ctx, 'SECRET_READ', secretAt(path))) return new NotFoundError('secret');
-  return new AccessDeniedError(permission, message);
+/** What is told of a refusal: just what is told of an absence, where the caller may not read the metadata. */
+function refusal(
+  ctx: RequestContext,
+  permission: Permission,
+  secret: { readonly path: string; readonly deletedAt?: Date | null },
+  message?: string,
+) {
+  if (may(ctx, 'SECRET_READ', secretAt(secret.path))) return new AccessDeniedError(permission, message);
+  return new NotFoundError(secret.deletedAt ? 'deletedSecret' : 'secret');
 }

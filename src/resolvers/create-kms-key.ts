@@ -8,6 +8,7 @@ import { parseDescription } from './input/parse-description.ts';
 import { parseIdempotencyKey } from './input/parse-idempotency-key.ts';
 import { regionOf } from './input/region-of.ts';
 import { type Operation, operate } from './operate.ts';
+import { findKmsKey } from './usable-key.ts';
 import type { Region, RequestContext } from './request-context.ts';
 import type { KmsKey } from './secret-types.ts';
 
@@ -91,8 +92,7 @@ export function newKmsKeyIdentity(): string {
 }
 
 async function replay({ ctx, region, tx, event }: Operation, identity: string): Promise<KmsKeyPayload> {
-  const { organisation } = ctx.principal;
-  const key = await tx.kmsKey.findUnique({ where: { organisation_identity: { organisation, identity } } });
+  const key = await findKmsKey(tx, ctx.principal, identity);
   if (!key) throw new KeyUnavailableError(identity);
   event.resource = identity;
   return payload(ctx, region, key);

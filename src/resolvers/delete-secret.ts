@@ -30,7 +30,7 @@ export async function deleteSecret(
     const rule = `A recovery window has 0 to ${MAX_RECOVERY_WINDOW_DAYS} days.`;
     throw new InvalidInputError(['input', 'recoveryWindowDays'], rule);
   }
-  const draft = () => new EventDraft('secret.delete', 'secret', path);
+  const draft = () => new EventDraft(days === 0 ? 'secret.purge' : 'secret.delete', 'secret', path);
   return operate(ctx, region, draft, async (operation) => {
     const { tx, event, at } = operation;
     const secret = await lockLiveSecret(operation, path);

@@ -1,4 +1,5 @@
 import { timingSafeEqual } from 'node:crypto';
+import type { Transaction } from '../db/database.ts';
 import { InvalidInputError } from '../errors.ts';
 import { canonical } from '../kms/canonical.ts';
 import type { Operation } from './operate.ts';
@@ -15,11 +16,13 @@ export interface FirstResult {
  * Claims an idempotency key for this operation, or answers what the first call with it made. A twin that runs at the same
  * time is waited for: its claim is a row of its transaction. A failed call leaves no claim. Throws
  * IDEMPOTENCY_KEY_REUSED when the first call's input was another one. `input` is all that the caller sent but the key.
+ * With `secretId`, what was done to another secret, once at the same path, does not count.
  */
 export async function claimIdempotencyKey(
   operation: Operation,
   key: string | null,
   input: unknown,
+  secretId?: string,
 ): Promise<FirstResult | null> {
   if (key === null) return null;
   const { region, tx, at } = operation;
@@ -28,9 +31,14 @@ export async function claimIdempotencyKey(
   const fingerprint = new Uint8Array(region.rootKeys.fingerprint(rootKeyId, encode(input)));
   const claim = { ...where, rootKeyId, fingerprint, createdAt: at };
   const { count } = await tx.idempotencyRecord.createMany({ data: [claim], skipDuplicates: true });
-  if (count === 1) return null;
+  if (count === 1) {
+    await forgetExpired(tx, where.organisation, at);
+    return null;
+  }
   const first = await tx.idempotencyRecord.findUniqueOrThrow({ where: { claim: where } });
-  if (first.resourceId === null || at.getTime() - first.createdAt.getTime() >= KEPT_MS) {
+  const expired = at.getTime() - first.createdAt.getTime() >= KEPT_MS;
+  const ofAnother = secretId !== undefined && first.resourceId !== secretId;
+  if (first.resourceId === null || expired || ofAnother) {
     await tx.idempotencyRecord.update({
       where: { claim: where },
       data: { rootKeyId, fingerprint, createdAt: at, resourceId: null, version: null },
@@ -78,6 +86,16 @@ export async function forgetResults(
       ...(version === undefined ? {} : { version }),
     },
   });
+}
+
+/** A few at a time, with each new claim: a fingerprint is not kept longer than it is of use. */
+async function forgetExpired(tx: Transaction, organisation: string, at: Date): Promise<void> {
+  await tx.$executeRaw`
+    DELETE FROM idempotency_record WHERE ctid IN (
+      SELECT ctid FROM idempotency_record
+      WHERE organisation = ${organisation} AND created_at < ${new Date(at.getTime() - KEPT_MS)}
+      LIMIT 10 FOR UPDATE SKIP LOCKED
+    )`;
 }
 
 function claimOf({ ctx, event }: Operation, key: string) {

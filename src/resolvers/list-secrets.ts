@@ -81,5 +81,6 @@ function isPosition(order: SecretOrder, parts: readonly unknown[]): boolean {
     return false;
   // eslint-disable-next-line no-control-regex -- the separator of path keys
   if (order.field === 'PATH') return /^(\u0001[A-Za-z0-9_.+-]{1,128}){1,32}$/.test(position);
+  if (!/^\d{4}-/.test(position) || position.startsWith('0000')) return false;
   return !Number.isNaN(Date.parse(position)) && new Date(position).toISOString() === position;
 }

@@ -1,7 +1,7 @@
 import DataLoader from 'dataloader';
 import { Prisma } from '../db/generated/client.ts';
 import type { Scope } from '../db/secret-row.ts';
-import type { KmsKeyModel } from '../db/generated/models.ts';
+import type { KmsKeyModel, SecretVersionModel } from '../db/generated/models.ts';
 import type { Region } from './request-context.ts';
 
 /**
@@ -10,6 +10,8 @@ import type { Region } from './request-context.ts';
  */
 export interface Loaders {
   readonly secretLastAccessedAt: DataLoader<string, Date | null>;
+  /** A version without what seals it. */
+  readonly version: DataLoader<VersionKey, VersionMetadata | null>;
   readonly versionLastAccessedAt: DataLoader<VersionKey, Date | null>;
   /** The ACTIVE number next below the current one. */
   readonly previousVersion: DataLoader<string, number | null>;
@@ -18,6 +20,8 @@ export interface Loaders {
   readonly secretVersionCount: DataLoader<VersionKey, number>;
 }
 
+export type VersionMetadata = Omit<SecretVersionModel, 'wrappedDataKey' | 'ciphertext'>;
+
 /** A secret's or KMS key's id, and a number of one of its versions. */
 export interface VersionKey {
   readonly id: string;
@@ -25,6 +29,8 @@ export interface VersionKey {
 }
 
 const UNCACHED = { cache: false };
+/** For statements whose size grows with their keys. */
+const BATCHED = { cache: false, maxBatchSize: 500 };
 
 function textOf({ id, number }: VersionKey): string {
   return `${id}/${number}`;
@@ -41,6 +47,14 @@ export function createLoaders(region: Region, scope: Scope): Loaders {
       const times = new Map(rows.map((row) => [row.secretId, row.lastAccessedAt]));
       return ids.map((id) => times.get(id) ?? null);
     }, UNCACHED),
+    version: new DataLoader(async (keys) => {
+      const rows = await client.secretVersion.findMany({
+        where: { organisation, OR: keys.map(({ id, number }) => ({ secretId: id, number })) },
+        omit: { wrappedDataKey: true, ciphertext: true },
+      });
+      const versions = new Map(rows.map((row) => [textOf({ id: row.secretId, number: row.number }), row]));
+      return keys.map((key) => versions.get(textOf(key)) ?? null);
+    }, BATCHED),
     versionLastAccessedAt: new DataLoader(async (keys) => {
       const rows = await client.secretVersionAccess.findMany({
         where: {

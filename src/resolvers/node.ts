@@ -46,7 +46,7 @@ async function loadNode(ctx: RequestContext, { type, region, key }: GlobalId): P
       return readableSecret(ctx, region, key);
     case 'SecretVersion': {
       const secret = await readableSecret(ctx, region, key.slice(0, 36));
-      return secret && secretVersion(secret, Number(key.slice(37)));
+      return secret && secretVersion(ctx, secret, Number(key.slice(37)));
     }
     case 'Folder':
       return findFolder(ctx, region, parseFolderPath(key, ['id']));

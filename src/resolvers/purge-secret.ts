@@ -32,6 +32,8 @@ export async function purge(operation: Operation, secret: SecretRow): Promise<Pu
   const { organisation, id } = secret;
   event.details['versions'] = String(secret.latestVersion);
   await forgetResults(operation, id);
+  await tx.secretVersionAccess.deleteMany({ where: { organisation, secretId: id } });
+  await tx.secretAccess.deleteMany({ where: { organisation, secretId: id } });
   await tx.secret.delete({ where: { organisation_id: { organisation, id } } });
   return { purgedId: encodeGlobalId('Secret', region.name, id) };
 }

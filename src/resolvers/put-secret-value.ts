@@ -39,7 +39,7 @@ export async function putSecretValue(
       requireOnSecret(operation, 'SECRET_PUT_VALUE', path);
       requireKeyUse(operation, secret);
       requireAccessPolicy(operation, 'SECRET_PUT_VALUE', secret);
-      const first = await claimIdempotencyKey(operation, idempotencyKey, input);
+      const first = await claimIdempotencyKey(operation, idempotencyKey, input, secret.id);
       if (first) return replayed(operation, first);
       return appendVersion(operation, secret, { expectedVersion, idempotencyKey }, () =>
         Promise.resolve(content),

@@ -41,7 +41,7 @@ export async function rollbackSecret(
     requireKeyUse(operation, secret);
     requireAccessPolicy(operation, 'SECRET_PUT_VALUE', secret);
     event.details['toVersion'] = String(toVersion);
-    const first = await claimIdempotencyKey(operation, idempotencyKey, input);
+    const first = await claimIdempotencyKey(operation, idempotencyKey, input, secret.id);
     if (first) return replayed(operation, first);
     const old = await findVersion(tx, secret, toVersion);
     if (!old) throw new NotFoundError('version');

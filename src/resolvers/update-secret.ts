@@ -36,10 +36,12 @@ export async function updateSecret(ctx: RequestContext, input: UpdateSecretInput
     event.details['changed'] = Object.keys(changes).join(', ');
     if (Object.keys(changes).length === 0) return secretPayload(ctx, region, secret);
     const state = { ...changes, objectVersion: secret.objectVersion + 1, updatedAt: at };
-    await tx.secret.update({
-      where: { organisation_id: { organisation: secret.organisation, id: secret.id } },
-      data: state,
-    });
+    const { description, labels, annotations } = { ...secret, ...changes };
+    // Not through the client, which drops a label named __proto__.
+    await tx.$executeRaw`
+      UPDATE secret SET description = ${description}, labels = ${JSON.stringify(labels)}::jsonb,
+        annotations = ${JSON.stringify(annotations)}::jsonb, object_version = ${state.objectVersion}, updated_at = ${at}
+      WHERE organisation = ${secret.organisation} AND id = ${secret.id}::uuid`;
     return secretPayload(ctx, region, { ...secret, ...state });
   });
 }

@@ -22,6 +22,7 @@ export function findKmsKey(tx: Transaction, scope: Scope, identity: string): Pro
 
 /** Keeps the key from being scheduled for deletion until the transaction ends: it is about to be depended on. */
 export async function lockKmsKey(tx: Transaction, scope: Scope, identity: string): Promise<KmsKey | null> {
+  if (identity.includes('\0')) return null; // An error to Postgres; no identity has one.
   await tx.$executeRaw`
     SELECT FROM kms_key
     WHERE organisation = ${scope.organisation} AND project = ${scope.project} AND identity = ${identity} FOR SHARE`;

@@ -1,6 +1,7 @@
 import SchemaBuilder, { BasePlugin, type PothosOutputFieldConfig, type SchemaTypes } from '@pothos/core';
 import type { GraphQLFieldResolver } from 'graphql';
 import type { RequestContext } from '../resolvers/request-context.ts';
+import type { RequestLimits } from '../resolvers/request-limits.ts';
 
 declare global {
   // eslint-disable-next-line @typescript-eslint/no-namespace -- how a Pothos plugin makes itself known
@@ -13,15 +14,18 @@ declare global {
 
 type Resolver = GraphQLFieldResolver<unknown, object, object>;
 
-/** Counts every object that a field answers towards the limit of the request, as soon as its resolver has it. */
+/** Counts every object that is looked for towards the limit of the request, those of a list as soon as it is there. */
 class CountObjectsPlugin<Types extends SchemaTypes> extends BasePlugin<Types> {
   override wrapResolve(resolve: Resolver, field: PothosOutputFieldConfig<Types>): Resolver {
     if (!answersObjects(field.type)) return resolve;
     return (parent, args, ctx, info) => {
+      const { limits } = ctx as RequestContext;
+      // Before anything is fetched: past the limit not one more query is sent, and what is not there has cost one too.
+      limits.countObjects(1);
       const answer: unknown = resolve(parent, args, ctx, info);
       return answer instanceof Promise
-        ? answer.then((value: unknown) => counted(ctx as RequestContext, value))
-        : counted(ctx as RequestContext, answer);
+        ? answer.then((value: unknown) => counted(limits, value))
+        : counted(limits, answer);
     };
   }
 }
@@ -31,9 +35,8 @@ function answersObjects<Types extends SchemaTypes>(type: PothosOutputFieldConfig
   return type.kind === 'Object' || type.kind === 'Interface' || type.kind === 'Union';
 }
 
-function counted(ctx: RequestContext, value: unknown): unknown {
-  const objects = Array.isArray(value) ? value.filter((item) => item != null).length : value == null ? 0 : 1;
-  if (objects > 0) ctx.limits.countObjects(objects);
+function counted(limits: RequestLimits, value: unknown): unknown {
+  if (Array.isArray(value)) limits.countObjects(value.length);
   return value;
 }
 

@@ -78,7 +78,7 @@ SecretType.implement({
           description: 'The number of the version, 1 or more. Left out: the current one.',
         }),
       },
-      resolve: (parent, { number }) => secretVersion(parent, number),
+      resolve: (parent, { number }, ctx) => secretVersion(ctx, parent, number),
     }),
     versions: t.field({
       type: SecretVersionConnection,

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -19,6 +19,8 @@ export const TEMPLATE = 'strongroom_template';
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const given = process.env['TEST_DATABASE_URL'];
   const dataDir = await mkdtemp(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'strongroom-test-'));
+  // As root, Postgres runs as another user, who has to get in.
+  await chmod(dataDir, 0o711);
   const settings = { fsync: 'off', max_connections: '300', synchronous_commit: 'off' };
   const embedded = given ? null : await openEmbeddedPostgres({ dataDir, settings });
   const server = given ?? embedded?.connectionString ?? '';

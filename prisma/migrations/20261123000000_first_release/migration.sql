@@ -182,6 +182,9 @@ CREATE INDEX "secret_version_organisation_kms_key_identity_kms_key_versio_idx" O
 CREATE INDEX "idempotency_record_organisation_resource_id_version_idx" ON "idempotency_record"("organisation", "resource_id", "version");
 
 -- CreateIndex
+CREATE INDEX "idempotency_record_organisation_created_at_idx" ON "idempotency_record"("organisation", "created_at");
+
+-- CreateIndex
 CREATE UNIQUE INDEX "audit_event_organisation_id_key" ON "audit_event"("organisation", "id");
 
 -- AddForeignKey
@@ -192,12 +195,6 @@ ALTER TABLE "secret" ADD CONSTRAINT "secret_organisation_kms_key_identity_fkey" 
 
 -- AddForeignKey
 ALTER TABLE "secret_version" ADD CONSTRAINT "secret_version_organisation_secret_id_fkey" FOREIGN KEY ("organisation", "secret_id") REFERENCES "secret"("organisation", "id") ON DELETE CASCADE ON UPDATE CASCADE;
-
--- AddForeignKey
-ALTER TABLE "secret_access" ADD CONSTRAINT "secret_access_organisation_secret_id_fkey" FOREIGN KEY ("organisation", "secret_id") REFERENCES "secret"("organisation", "id") ON DELETE CASCADE ON UPDATE CASCADE;
-
--- AddForeignKey
-ALTER TABLE "secret_version_access" ADD CONSTRAINT "secret_version_access_organisation_secret_id_number_fkey" FOREIGN KEY ("organisation", "secret_id", "number") REFERENCES "secret_version"("organisation", "secret_id", "number") ON DELETE CASCADE ON UPDATE CASCADE;
 
 -- What Prisma cannot say.
 

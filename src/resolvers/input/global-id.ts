@@ -37,6 +37,6 @@ export function decodeGlobalId(
 
 function isKeyOf(type: NodeType, key: string): boolean {
   if (type === 'Secret') return UUID.test(key);
-  if (type === 'SecretVersion') return UUID.test(key.slice(0, 36)) && /^\/[1-9]\d{0,9}$/.test(key.slice(36));
+  if (type === 'SecretVersion') return UUID.test(key.slice(0, 36)) && /^\/[1-9]\d{0,8}$/.test(key.slice(36));
   return key !== '';
 }

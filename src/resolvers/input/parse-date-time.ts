@@ -9,7 +9,7 @@ export function parseDateTime(text: string, field: FieldPath): Date {
   const [, year, month, day, hour] = match?.map(Number) ?? [];
   const daysInMonth = new Date(Date.UTC(year ?? 0, month ?? 0, 0)).getUTCDate();
   const utcYear = instant.getUTCFullYear();
-  if (!(utcYear >= 0 && utcYear <= 9999) || (day ?? 0) > daysInMonth || (hour ?? 0) > 23) {
+  if (!(utcYear >= 1 && utcYear <= 9999) || (day ?? 0) > daysInMonth || (hour ?? 0) > 23) {
     throw new InvalidInputError(
       field,
       'A time is an existing instant in RFC 3339, such as 2030-01-31T23:59:59.000Z.',

@@ -1,0 +1,26 @@
+const [QUOTE, BACKSLASH] = [0x22, 0x5c];
+const OPENING = new Set([0x5b, 0x7b]);
+const CLOSING = new Set([0x5d, 0x7d]);
+
+/** The deepest nesting of arrays and objects that JSON can have here: inputs of the API nest six deep. */
+export const MAX_JSON_DEPTH = 64;
+
+/** Whether JSON nests deeper than 64: found in one pass over the bytes, before a parser spends seconds on it. */
+export function isTooDeep(json: Uint8Array): boolean {
+  let depth = 0;
+  let inString = false;
+  for (let at = 0; at < json.length; at++) {
+    const byte = json[at] ?? 0;
+    if (inString) {
+      if (byte === BACKSLASH) at++;
+      else if (byte === QUOTE) inString = false;
+    } else if (byte === QUOTE) {
+      inString = true;
+    } else if (OPENING.has(byte)) {
+      if (++depth > MAX_JSON_DEPTH) return true;
+    } else if (CLOSING.has(byte)) {
+      depth--;
+    }
+  }
+  return false;
+}
