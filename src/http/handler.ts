@@ -47,6 +47,7 @@ const COMMON_HEADERS = {
 } as const;
 
 const LOOPBACK_HOST = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?$/i;
+const JSON_RANGE = /^\s*(application\/(graphql-response\+json|json|\*)|\*\/\*)\s*(;|$)/i;
 const MAX_USER_AGENT_CHARACTERS = 256;
 
 /** The whole of HTTP: which path answers what, and what every answer has in common. */
@@ -129,7 +130,7 @@ async function answerGraphQL(
       'http://strongroom/graphql',
       {
         method: 'POST',
-        headers: { 'content-type': 'application/json', accept: request.headers.accept ?? '*/*' },
+        headers: { 'content-type': 'application/json', accept: acceptedJson(request) },
         body,
       },
       context,
@@ -143,6 +144,16 @@ async function answerGraphQL(
     zeroEntries(context.openedEntries);
     body.fill(0);
   }
+}
+
+/** What the client accepts of the two media types that there are. Yoga would stream to who asks for a stream. */
+function acceptedJson(request: IncomingMessage): string {
+  const accepted = (request.headers.accept ?? '*/*').split(',').filter((range) => JSON_RANGE.test(range));
+  if (accepted.length > 0) return accepted.join(',');
+  throw new RequestError(
+    'NOT_ACCEPTABLE',
+    'The answer is application/graphql-response+json or application/json.',
+  );
 }
 
 async function createContext(

@@ -217,6 +217,49 @@ describe('one request, over all its fields and aliases,', () => {
   });
 });
 
+describe('what a request may not cost', () => {
+  test('past the limit of objects no more queries are sent, whatever else the document asks for', async () => {
+    const versions = Array.from({ length: 28 }, (_, i) => `v${i}: version(number: ${i + 1}) { number }`).join(
+      ' ',
+    );
+    const query = `{ secrets(first: 90) { nodes { kmsKey { secrets(first: 100) { nodes { ${versions} } } } } } }`;
+    const started = await transactions();
+    const { errors } = await app.raw(query);
+    expect(new Set(errors?.map(({ extensions }) => extensions['code']))).toEqual(
+      new Set(['QUERY_TOO_COMPLEX']),
+    );
+    expect((await transactions()) - started).toBeLessThan(1_000);
+    expect(
+      (await app.gql(doc.GET, { input: { path: paths[0] ?? '' } })).data.getSecretValue?.__typename,
+    ).toBe('SecretValue');
+  });
+
+  test('JSON that nests past 64 levels is refused before it is parsed', async () => {
+    const authorization = `Bearer ${await app.token()}`;
+    const deep = await app.post(`{"query":"{ __typename }","variables":{"a":${'['.repeat(1_000_000)}`, {
+      authorization,
+    });
+    expect(deep.status).toBe(400);
+    expect(await deep.text()).toContain('64');
+  });
+
+  test('nothing is streamed', async () => {
+    for (const accept of ['text/event-stream', 'multipart/mixed', 'text/html']) {
+      const { status, text } = await app.raw('{ __typename }', {}, undefined, { accept });
+      expect([status, text.includes('NOT_ACCEPTABLE')]).toEqual([406, true]);
+    }
+  });
+});
+
+/** How many statements the database has run so far, each a transaction of its own when it stands alone. */
+async function transactions(): Promise<number> {
+  await app.database.query('SELECT pg_stat_force_next_flush()');
+  const { rows } = await app.database.query<{ n: number }>(
+    'SELECT (xact_commit + xact_rollback)::int AS n FROM pg_stat_database WHERE datname = current_database()',
+  );
+  return rows[0]?.n ?? 0;
+}
+
 describe('what people need passes', () => {
   test('the standard introspection query, with every option on', async () => {
     const query = getIntrospectionQuery({
