@@ -32,6 +32,11 @@ import { findPostgresBinaries, nativeDirectory } from '../../src/db/postgres-bin
 type Opened = Pick<EmbeddedPostgres, 'connectionString' | 'notes'>;
 
 const isRoot = process.getuid?.() === 0;
+/** What is told of the database; that the programs were copied depends on where this checkout lies. */
+function notesOf({ notes }: { readonly notes: readonly string[] }): readonly string[] {
+  return notes.filter((note) => !note.startsWith('Postgres runs from the copy'));
+}
+
 const ORPHAN_NOTE = 'A Postgres that an earlier process had left running was taken over.';
 const CHILD = join(import.meta.dirname, '../support/embedded-postgres-child.ts');
 
@@ -214,7 +219,7 @@ describe('what it refuses', () => {
 describe('one process', () => {
   test('a fresh directory becomes a database, and what it keeps is there after close and open', async () => {
     const first = await open();
-    expect(first.notes).toEqual([]);
+    expect(notesOf(first)).toEqual([]);
     expect(await query(first, 'SELECT current_database()')).toEqual(['strongroom']);
     expect(
       await query(
@@ -231,7 +236,7 @@ describe('one process', () => {
     expect(await isAlive(pid)).toBe(false);
 
     const second = await open();
-    expect(second.notes).toEqual([]);
+    expect(notesOf(second)).toEqual([]);
     expect(await kept(second)).toEqual(['kept']);
   });
 
@@ -328,7 +333,7 @@ describe('several processes', () => {
     await once(starter.process, 'exit');
 
     const heir = await open();
-    expect(heir.notes).toEqual([ORPHAN_NOTE]);
+    expect(notesOf(heir)).toEqual([ORPHAN_NOTE]);
     expect(await postmasterPid()).toBe(pid);
     expect(await kept(heir)).toEqual(['kept']);
     await heir.close();
@@ -350,7 +355,7 @@ describe('several processes', () => {
     const [one, two] = await Promise.all([openInChild(), openInChild()]);
     const start = 'SELECT pg_postmaster_start_time()';
     expect(one.connectionString).toBe(two.connectionString);
-    expect([one.notes, two.notes]).toEqual([[], []]);
+    expect([notesOf(one), notesOf(two)]).toEqual([[], []]);
     expect(await query(one, start)).toEqual(await query(two, start));
     const pid = await postmasterPid();
 
@@ -397,7 +402,7 @@ describe.runIf(isRoot)('as root', () => {
     const directory = dirname(host);
     cleanups.push(() => rm(directory, { recursive: true, force: true }));
     expect(directory).toMatch(/^\/var\/lib\/strongroom\/data-[0-9a-f]{16}$/);
-    expect(first.notes).toEqual([
+    expect(notesOf(first)).toEqual([
       `The database lies in ${directory}, because the user strongroom, as which Postgres runs for root, cannot enter ${dataDir}; to start afresh, delete both.`,
     ]);
     expect((await lstat(parent)).mode & 0o777).toBe(0o700);
@@ -406,7 +411,7 @@ describe.runIf(isRoot)('as root', () => {
     await first.close();
 
     const second = await open();
-    expect(second.notes).toEqual(first.notes);
+    expect(notesOf(second)).toEqual(notesOf(first));
     expect(await kept(second)).toEqual(['kept']);
     await second.close();
 
