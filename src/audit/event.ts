@@ -11,9 +11,18 @@ export const AUDIT_ACTIONS = [
   'secret.restore',
   'secret.purge',
   'kms.createKey',
+  'kms.rotateKey',
+  'kms.setRotation',
+  'kms.enableKey',
+  'kms.disableKey',
+  'kms.scheduleDeletion',
+  'kms.cancelDeletion',
+  'kms.destroyKey',
   'kms.encrypt',
   'kms.decrypt',
   'kms.rewrap',
+  'policy.put',
+  'policy.delete',
   'auth.denied',
 ] as const;
 export type AuditAction = (typeof AUDIT_ACTIONS)[number];

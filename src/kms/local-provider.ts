@@ -9,6 +9,8 @@ import { SecretBytes } from './secret-bytes.ts';
 /** Keys made here and stored wrapped by the region's root key. */
 export class LocalProvider implements KmsProvider {
   readonly name = 'local';
+  readonly remote = false;
+  readonly keyTypes = ['AES256_GCM96', 'CHACHA20_POLY1305'] as const;
   readonly #rootKeys: RootKeys;
 
   constructor(rootKeys: RootKeys) {
@@ -56,11 +58,15 @@ export class LocalProvider implements KmsProvider {
     }
   }
 
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+
   #generate(key: KmsKeyReference, number: number): KmsKeyGeneration {
     const material = new SecretBytes(randomBytes(KEY_BYTES));
     try {
       const { wrapped, rootKeyId } = this.#rootKeys.wrap(material, materialContext(key, number));
-      return { number, wrappedMaterial: wrapped, rootKeyId };
+      return { number, wrappedMaterial: wrapped, rootKeyId, externalVersion: null };
     } finally {
       material.zero();
     }

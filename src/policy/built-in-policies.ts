@@ -27,7 +27,7 @@ function builtIn(name: string, permissions: readonly Permission[]): Policy {
   return {
     name,
     builtIn: true,
-    statements: [{ name: 'allow', effect: 'ALLOW', permissions, resources }],
+    statements: [{ name: 'allow', effect: 'ALLOW', permissions, resources, conditions: null }],
     subjects: [{ kind: 'ROLE', value: name, issuer: null }],
   };
 }

@@ -19,6 +19,9 @@ export interface Decision {
 /** What a decision may rest on besides who asks for what. */
 export interface Facts {
   readonly policies: readonly Policy[];
+  /** null: unknown. */
+  readonly clientAddress: string | null;
+  readonly at: Date;
 }
 
 /** Pure: DENY overrides, nothing is allowed by default, and the statements that decided are named. */

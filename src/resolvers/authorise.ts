@@ -1,6 +1,6 @@
 import { AccessDeniedError, NotFoundError } from '../errors.ts';
 import { type AccessPolicy, evaluateAccessPolicy } from '../policy/access-policy.ts';
-import { type Decision, decide } from '../policy/decide.ts';
+import { type Decision, decide, type Facts } from '../policy/decide.ts';
 import type { Permission } from '../policy/permission.ts';
 import type { Resource } from '../policy/policy.ts';
 import type { EventDraft } from './event-draft.ts';
@@ -16,7 +16,12 @@ export function kmsKeyOf(identity: string): Resource {
 }
 
 export function decisionOn(ctx: RequestContext, permission: Permission, resource: Resource): Decision {
-  return decide(ctx.principal, permission, resource, { policies: ctx.policies });
+  return decide(ctx.principal, permission, resource, factsOf(ctx));
+}
+
+/** What decisions on this request rest on. */
+export function factsOf({ policies, clientAddress, now }: RequestContext): Facts {
+  return { policies, clientAddress, at: now() };
 }
 
 export function may(ctx: RequestContext, permission: Permission, resource: Resource): boolean {

@@ -74,10 +74,13 @@ export async function createKmsKey(ctx: RequestContext, input: CreateKmsKeyInput
     const key = await tx.kmsKey.findUniqueOrThrow({
       where: { organisation_identity: { organisation, identity } },
     });
-    const { number, wrappedMaterial, rootKeyId } = await provider.create({ ...key, region: region.name });
+    const { number, wrappedMaterial, rootKeyId, externalVersion } = await provider.create({
+      ...key,
+      region: region.name,
+    });
     await tx.kmsKeyVersion.create({
       data: {
-        ...{ organisation, kmsKeyIdentity: identity, number, rootKeyId, createdAt: at },
+        ...{ organisation, kmsKeyIdentity: identity, number, rootKeyId, externalVersion, createdAt: at },
         wrappedMaterial: wrappedMaterial && new Uint8Array(wrappedMaterial),
       },
     });

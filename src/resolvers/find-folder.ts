@@ -1,5 +1,6 @@
 import { inScope } from '../db/secret-row.ts';
 import { listFilter } from '../policy/list-filter.ts';
+import { factsOf } from './authorise.ts';
 import { afterFolder, folderKeyPrefix } from '../policy/secret-path.ts';
 import type { Folder } from './folder.ts';
 import type { Region, RequestContext } from './request-context.ts';
@@ -8,9 +9,7 @@ import type { Region, RequestContext } from './request-context.ts';
 export async function findFolder(ctx: RequestContext, region: Region, path: string): Promise<Folder | null> {
   const folder = { region, path };
   if (path === '/') return folder;
-  if (
-    listFilter(ctx.principal, ['SECRET_LIST', 'SECRET_READ'], 'secret', { policies: ctx.policies }) === 'NONE'
-  ) {
+  if (listFilter(ctx.principal, ['SECRET_LIST', 'SECRET_READ'], 'secret', factsOf(ctx)) === 'NONE') {
     return null;
   }
   const prefix = folderKeyPrefix(path);

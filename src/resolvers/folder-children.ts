@@ -1,6 +1,7 @@
 import { Prisma } from '../db/generated/client.ts';
 import { findSecretsByKey, inScope } from '../db/secret-row.ts';
 import { listFilter } from '../policy/list-filter.ts';
+import { factsOf } from './authorise.ts';
 import { afterFolder, folderKeyPrefix, pathKey, pathOfKey } from '../policy/secret-path.ts';
 import { type Connection, connectionOf, emptyConnection } from './connection.ts';
 import type { Folder } from './folder.ts';
@@ -28,9 +29,7 @@ export async function folderChildren(
   const list = `folder:${path}`;
   const prefix = folderKeyPrefix(path);
   const page = parsePage(args, list, (parts) => isChildKey(prefix, parts));
-  if (
-    listFilter(ctx.principal, ['SECRET_LIST', 'SECRET_READ'], 'secret', { policies: ctx.policies }) === 'NONE'
-  ) {
+  if (listFilter(ctx.principal, ['SECRET_LIST', 'SECRET_READ'], 'secret', factsOf(ctx)) === 'NONE') {
     return emptyConnection();
   }
   const { client } = region.db;

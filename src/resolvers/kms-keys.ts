@@ -1,4 +1,5 @@
 import { listFilter } from '../policy/list-filter.ts';
+import { factsOf } from './authorise.ts';
 import { type Connection, connectionOf, emptyConnection } from './connection.ts';
 import { type PageArguments, parsePage } from './input/parse-page.ts';
 import { regionOf } from './input/region-of.ts';
@@ -13,9 +14,7 @@ export async function kmsKeys(
   const region = regionOf(ctx, args.region, ['region']);
   const list = 'kms-keys';
   const page = parsePage(args, list, isIdentity);
-  const filter = listFilter(ctx.principal, ['KMS_KEY_LIST', 'KMS_KEY_READ'], 'kms-key', {
-    policies: ctx.policies,
-  });
+  const filter = listFilter(ctx.principal, ['KMS_KEY_LIST', 'KMS_KEY_READ'], 'kms-key', factsOf(ctx));
   if (filter === 'NONE') return emptyConnection();
   const { organisation, project } = ctx.principal;
   const above = page.after ? { gt: String(page.after[0]) } : {};

@@ -1,6 +1,7 @@
 import { Prisma } from '../db/generated/client.ts';
 import { inScope, SECRET_COLUMNS, type SecretRow } from '../db/secret-row.ts';
 import { listFilter } from '../policy/list-filter.ts';
+import { factsOf } from './authorise.ts';
 import { type Connection, connectionOf, emptyConnection, MAX_COUNTED } from './connection.ts';
 import { type Cursor, type PageArguments, parsePage } from './input/parse-page.ts';
 import type { Region, RequestContext } from './request-context.ts';
@@ -39,9 +40,7 @@ export async function listSecrets(
 ): Promise<Connection<Secret>> {
   const list = `secrets:${order.field}:${order.direction}`;
   const page = parsePage(args, list, (parts) => isPosition(order, parts));
-  const filter = listFilter(ctx.principal, ['SECRET_LIST', 'SECRET_READ'], 'secret', {
-    policies: ctx.policies,
-  });
+  const filter = listFilter(ctx.principal, ['SECRET_LIST', 'SECRET_READ'], 'secret', factsOf(ctx));
   if (filter === 'NONE') return emptyConnection();
   const { expression, type } = POSITIONS[order.field];
   const ascending = (order.direction === 'ASC') !== page.backward;

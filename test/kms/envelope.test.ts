@@ -140,6 +140,9 @@ describe('an envelope in another row', () => {
       const unwrapped: SecretBytes[] = [];
       const keeping: KmsProvider = {
         name: 'keeping',
+        remote: false,
+        keyTypes: provider.keyTypes,
+        close: () => provider.close(),
         create: (...args) => provider.create(...args),
         rotate: (...args) => provider.rotate(...args),
         describe: (...args) => provider.describe(...args),
@@ -280,6 +283,9 @@ describe('a round trip', () => {
     const seen: SecretBytes[] = [];
     const watching: KmsProvider = {
       name: 'watching',
+      remote: false,
+      keyTypes: provider.keyTypes,
+      close: () => provider.close(),
       create: (...args) => provider.create(...args),
       rotate: (...args) => provider.rotate(...args),
       describe: (...args) => provider.describe(...args),

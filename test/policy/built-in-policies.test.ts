@@ -50,8 +50,13 @@ const withRoles = (...roles: string[]): Principal => ({
   claims: {},
   expiresAt: new Date('2030-01-01T00:00:00Z'),
 });
+const factsWith = (policies: readonly Policy[]) => ({
+  policies,
+  clientAddress: null,
+  at: new Date('2029-01-01T00:00:00Z'),
+});
 const held = (principal: Principal, policies: readonly Policy[] = BUILT_IN_POLICIES) =>
-  PERMISSION_NAMES.filter((name) => decide(principal, name, resourceOf(name), { policies }).allowed);
+  PERMISSION_NAMES.filter((name) => decide(principal, name, resourceOf(name), factsWith(policies)).allowed);
 const sorted = (permissions: readonly Permission[]) => [...permissions].sort();
 
 describe('the built-in policies', () => {
@@ -122,9 +127,11 @@ describe('the built-in policies', () => {
     const policies = BUILT_IN_POLICIES;
     const admin = withRoles('strongroom:admin');
     for (const name of ['/a', '/a/b', '/a'.repeat(32), '/-', '/*']) {
-      expect(decide(admin, 'SECRET_READ', { kind: 'secret', name }, { policies }).allowed).toBe(true);
+      expect(decide(admin, 'SECRET_READ', { kind: 'secret', name }, factsWith(policies)).allowed).toBe(true);
     }
-    expect(decide(admin, 'KMS_KEY_USE', { kind: 'kms-key', name: 'a.b-c' }, { policies }).allowed).toBe(true);
+    expect(
+      decide(admin, 'KMS_KEY_USE', { kind: 'kms-key', name: 'a.b-c' }, factsWith(policies)).allowed,
+    ).toBe(true);
   });
 
   it('yield to a DENY, the administrator’s too', () => {
@@ -132,7 +139,9 @@ describe('the built-in policies', () => {
     const denying: Policy = {
       name: 'deny',
       builtIn: false,
-      statements: [{ name: 'd', effect: 'DENY', permissions: ['SECRET_GET_VALUE'], resources }],
+      statements: [
+        { name: 'd', effect: 'DENY', permissions: ['SECRET_GET_VALUE'], resources, conditions: null },
+      ],
       subjects: [{ kind: 'SUBJECT', value: 'alice', issuer: 'https://one.example' }],
     };
     for (const policies of [

@@ -26,6 +26,7 @@ const allow: Statement = {
   effect: 'ALLOW',
   permissions: ['SECRET_READ'],
   resources: ['secret:/app/**'],
+  conditions: null,
 };
 const deny: Statement = { ...allow, name: 'd', effect: 'DENY' };
 const policy = (name: string, statements: readonly Statement[], ...subjects: PolicySubject[]): Policy => ({
@@ -34,7 +35,12 @@ const policy = (name: string, statements: readonly Statement[], ...subjects: Pol
   statements,
   subjects,
 });
-const decideWith = (...policies: Policy[]) => decide(principal, 'SECRET_READ', db, { policies });
+const decideWith = (...policies: Policy[]) =>
+  decide(principal, 'SECRET_READ', db, {
+    policies,
+    clientAddress: null,
+    at: new Date('2029-01-01T00:00:00Z'),
+  });
 
 describe('decide', () => {
   it('refuses where there is no policy, and names no statement', () => {
@@ -105,6 +111,7 @@ describe('decide', () => {
       effect: fc.constantFrom('ALLOW' as const, 'DENY' as const),
       permissions: fc.subarray([...PERMISSION_NAMES].slice(0, 3)),
       resources: fc.subarray(['secret:/**', 'secret:/app/db', 'secret:/app/*', 'secret:/x', 'audit:*']),
+      conditions: fc.constant(null),
     });
     const policies = fc.array(
       fc.record({
