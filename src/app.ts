@@ -4,10 +4,14 @@ import { type DevelopmentIssuer, openDevelopmentIssuer } from './auth/developmen
 import type { Config, RegionConfig } from './config.ts';
 import { Database } from './db/database.ts';
 import { type EmbeddedPostgres, openEmbeddedPostgres } from './db/embedded-postgres.ts';
+import { openJobQueue } from './db/job-queue.ts';
 import { migrate } from './db/migrate.ts';
+import { Notifications } from './db/notifications.ts';
 import { createHandler } from './http/handler.ts';
 import { errorFacts, type Logger } from './http/log.ts';
 import { Metrics } from './http/metrics.ts';
+import { tasksOf } from './jobs/tasks.ts';
+import { KeyCache } from './kms/key-cache.ts';
 import { LocalProvider } from './kms/local-provider.ts';
 import { RootKeys } from './kms/root-keys.ts';
 import { openRootKeyFile } from './root-key-file.ts';
@@ -46,8 +50,12 @@ export async function createApp(config: Config, log: Logger, options: AppOptions
     const regions: Region[] = [];
     for (const region of config.regions) {
       const opened = await openRegion(config, region, embedded, log);
-      closing.push(() => opened.db.close());
-      regions.push(opened);
+      closing.push(opened.close);
+      regions.push(opened.region);
+      const queue = await openJobQueue(opened.connectionString, tasksOf(opened.region, now), (error, task) =>
+        log.error({ task, ...errorFacts(error) }, 'background work failed'),
+      );
+      closing.push(() => queue.close());
     }
     if (developmentIssuer) await provisionDevelopment(regions, now);
     const issuers = config.issuers ?? (developmentIssuer ? [developmentIssuer.config] : []);
@@ -77,7 +85,11 @@ async function openRegion(
   { name, databaseUrl, rootKeys }: RegionConfig,
   embedded: EmbeddedPostgres | null,
   log: Logger,
-): Promise<Region> {
+): Promise<{
+  readonly region: Region;
+  readonly connectionString: string;
+  readonly close: () => Promise<void>;
+}> {
   const connectionString = databaseUrl ?? embedded?.connectionString;
   if (connectionString === undefined) throw new Error('A region without a database.');
   try {
@@ -92,14 +104,29 @@ async function openRegion(
   const db = new Database(connectionString, (error) =>
     log.warn(errorFacts(error), 'database connection lost'),
   );
-  const region = { name, db, rootKeys: keys, providers: new Map([['local', new LocalProvider(keys)]]) };
+  const notifications = await Notifications.open(connectionString, (error) =>
+    log.warn(errorFacts(error), 'notifications interrupted'),
+  );
+  const keyCache = new KeyCache();
+  const close = async () => {
+    keyCache.close();
+    await notifications.close();
+    await db.close();
+  };
+  notifications.on('kms-key', {
+    notified: (owner) => keyCache.forget(owner),
+    interrupted: () => keyCache.pause(),
+    resumed: () => keyCache.resume(),
+  });
+  const providers = new Map([['local', new LocalProvider(keys, keyCache)]]);
+  const region = { name, db, rootKeys: keys, providers, mayBind: () => false, keyCache, notifications };
   try {
     await requireRootKeys(region);
   } catch (error) {
-    await db.close();
+    await close();
     throw error;
   }
-  return region;
+  return { region, connectionString, close };
 }
 
 const DRAIN_MS = 20_000;

@@ -72,6 +72,7 @@ export class AccessDeniedError<P extends string = string> extends UserError {
 const TAKEN = {
   path: 'A secret with this path exists already.',
   kmsKeyName: 'A KMS key with this name exists already.',
+  externalKey: 'A KMS key is bound to this external key already.',
 } as const;
 
 /** The name or path is taken by something live in the same scope. */
@@ -116,9 +117,28 @@ export class KeyUnavailableError extends UserError {
   readonly code = 'KEY_UNAVAILABLE';
   readonly kmsKeyIdentity: string;
 
-  constructor(kmsKeyIdentity: string) {
-    super('The KMS key cannot be used now: it is not ACTIVE, or its provider does not answer.');
+  constructor(
+    kmsKeyIdentity: string,
+    message = 'The KMS key cannot be used now: it is not ACTIVE, or its provider does not answer.',
+  ) {
+    super(message);
     this.kmsKeyIdentity = kmsKeyIdentity;
+  }
+}
+
+/** The KMS key cannot be deleted: so many secrets depend on it, those in their recovery window included. */
+export class KeyInUseError extends UserError {
+  override readonly name = 'KeyInUseError';
+  readonly code = 'KEY_IN_USE';
+  readonly kmsKeyIdentity: string;
+  readonly secretCount: number;
+
+  constructor(kmsKeyIdentity: string, secretCount: number) {
+    super(
+      'Secrets depend on this KMS key: purge them, those in their recovery window too, before it is deleted.',
+    );
+    this.kmsKeyIdentity = kmsKeyIdentity;
+    this.secretCount = secretCount;
   }
 }
 

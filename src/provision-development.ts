@@ -1,9 +1,6 @@
-import { randomUUID } from 'node:crypto';
-import { BUILT_IN_POLICIES } from './policy/built-in-policies.ts';
 import { createKmsKey } from './resolvers/create-kms-key.ts';
-import { createLoaders } from './resolvers/loaders.ts';
-import type { Region, RequestContext } from './resolvers/request-context.ts';
-import { RequestLimits } from './resolvers/request-limits.ts';
+import type { Region } from './resolvers/request-context.ts';
+import { systemContext } from './resolvers/system-context.ts';
 
 export const DEVELOPMENT_ORGANISATION = 'acme';
 const FIRST_KEY = 'default';
@@ -12,23 +9,10 @@ const FIRST_KEY = 'default';
 export async function provisionDevelopment(regions: readonly Region[], now: () => Date): Promise<void> {
   const region = regions[0];
   if (!region) return;
-  const organisation = DEVELOPMENT_ORGANISATION;
-  const existing = await region.db.client.kmsKey.findFirst({
-    where: { organisation, project: '', name: FIRST_KEY },
-  });
+  const scope = { organisation: DEVELOPMENT_ORGANISATION, project: '' };
+  const existing = await region.db.client.kmsKey.findFirst({ where: { ...scope, name: FIRST_KEY } });
   if (existing) return;
-  const principal = {
-    ...{ subject: 'start', issuer: 'strongroom', organisation, project: '', roles: ['strongroom:admin'] },
-    ...{ claims: {}, expiresAt: now() },
-  };
-  const ctx: RequestContext = {
-    ...{ requestId: randomUUID(), principal, clientAddress: null, userAgent: null, now, regions },
-    policies: BUILT_IN_POLICIES,
-    limits: new RequestLimits(),
-    loaders: (from) => createLoaders(from, principal),
-    openedEntries: [],
-  };
-  await createKmsKey(ctx, {
+  await createKmsKey(systemContext(region, scope, 'start', now), {
     name: FIRST_KEY,
     keyType: 'AES256_GCM96',
     description: 'The first key of development.',

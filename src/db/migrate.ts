@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
+import { migrateJobQueue } from './job-queue.ts';
 import { openSchemaEngine } from './schema-engine.ts';
 
 const MIGRATIONS = join(import.meta.dirname, '../../prisma/migrations');
@@ -22,6 +23,7 @@ export async function migrate(connectionString: string): Promise<readonly string
     try {
       const filters = { externalTables: [], externalEnums: [] };
       const output = await engine.applyMigrations({ migrationsList: await readMigrations(), filters });
+      await migrateJobQueue(connectionString);
       return output.appliedMigrationNames;
     } finally {
       engine.free();

@@ -80,6 +80,19 @@ export async function lockDeletedSecret(
   return rows[0] ?? null;
 }
 
+/** The secret of an id once its recovery window is over, locked; null too while somebody else has it locked. */
+export async function lockExpiredSecret(
+  tx: Transaction,
+  scope: Scope,
+  id: string,
+  at: Date,
+): Promise<SecretRow | null> {
+  const rows = await tx.$queryRaw<SecretRow[]>`
+    SELECT ${SECRET_COLUMNS} FROM secret s
+    WHERE ${inScope(scope)} AND s.id = ${id}::uuid AND s.purge_at <= ${at} FOR UPDATE SKIP LOCKED`;
+  return rows[0] ?? null;
+}
+
 /** The secret of an id, live or in its recovery window. */
 export async function findSecretById(tx: Transaction, scope: Scope, id: string): Promise<SecretRow | null> {
   const rows = await tx.$queryRaw<SecretRow[]>`

@@ -44,6 +44,8 @@ export interface Envelope {
 export interface BoundKey {
   readonly provider: KmsProvider;
   readonly reference: KmsKeyReference;
+  /** Where a seal may have to begin again: the data key that it began with. Left out: a new one each time. */
+  readonly freshDataKey?: (context: Uint8Array) => SecretBytes;
 }
 
 const ENVELOPE_SCHEMA = 1;
@@ -55,14 +57,15 @@ export async function sealEnvelope(
   context: EnvelopeContext,
   content: SecretContent,
 ): Promise<Envelope> {
-  const dataKey = new SecretBytes(randomBytes(KEY_BYTES));
+  const bound = wrapContext(context);
+  const dataKey = key.freshDataKey?.(bound) ?? new SecretBytes(randomBytes(KEY_BYTES));
   try {
     const digest = entryNamesDigest(content.entries.map((entry) => entry.name));
     const sealed = content.entries.map(({ name, value }) => ({
       name,
       sealed: aeadSeal('AES256_GCM96', dataKey.reveal(), value.reveal(), entryContext(context, name, digest)),
     }));
-    const wrappedDataKey = await key.provider.wrap(key.reference, generation, dataKey, wrapContext(context));
+    const wrappedDataKey = await key.provider.wrap(key.reference, generation, dataKey, bound);
     return { wrappedDataKey, ciphertext: encodeEntries(sealed) };
   } finally {
     dataKey.zero();

@@ -2,19 +2,22 @@ import { randomBytes } from 'node:crypto';
 import { DecryptionFailedError } from '../errors.ts';
 import { aeadOpen, aeadSeal, KEY_BYTES } from './aead.ts';
 import { canonical } from './canonical.ts';
+import { type KeyCache, materialId, ownerOf } from './key-cache.ts';
 import type { KmsKeyGeneration, KmsKeyReference, KmsProvider } from './provider.ts';
 import type { RootKeys } from './root-keys.ts';
 import { SecretBytes } from './secret-bytes.ts';
 
-/** Keys made here and stored wrapped by the region's root key. */
+/** Keys made here and stored wrapped by the region's root key; what is unwrapped stays for a while in the cache. */
 export class LocalProvider implements KmsProvider {
   readonly name = 'local';
   readonly remote = false;
   readonly keyTypes = ['AES256_GCM96', 'CHACHA20_POLY1305'] as const;
   readonly #rootKeys: RootKeys;
+  readonly #cache: KeyCache;
 
-  constructor(rootKeys: RootKeys) {
+  constructor(rootKeys: RootKeys, cache: KeyCache) {
     this.#rootKeys = rootKeys;
+    this.#cache = cache;
   }
 
   create(key: KmsKeyReference): Promise<KmsKeyGeneration> {
@@ -72,19 +75,17 @@ export class LocalProvider implements KmsProvider {
     }
   }
 
-  async #withMaterial<T>(
+  #withMaterial<T>(
     key: KmsKeyReference,
     generation: KmsKeyGeneration,
     use: (material: Buffer) => T,
   ): Promise<T> {
     const { number, wrappedMaterial, rootKeyId } = generation;
-    if (!wrappedMaterial || rootKeyId === null) throw new DecryptionFailedError();
-    const material = this.#rootKeys.unwrap(rootKeyId, wrappedMaterial, materialContext(key, number));
-    try {
-      return await Promise.resolve(use(material.reveal()));
-    } finally {
-      material.zero();
-    }
+    if (!wrappedMaterial || rootKeyId === null) return Promise.reject(new DecryptionFailedError());
+    const context = materialContext(key, number);
+    const id = materialId(context, Buffer.from(rootKeyId), wrappedMaterial);
+    const unwrap = () => this.#rootKeys.unwrap(rootKeyId, wrappedMaterial, context);
+    return this.#cache.use(ownerOf(key), id, unwrap, use);
   }
 }
 

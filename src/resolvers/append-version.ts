@@ -24,7 +24,7 @@ export async function appendVersion(
   if (expectedVersion !== null && expectedVersion !== actual) {
     throw new ConflictError('currentVersion', expectedVersion, actual);
   }
-  const key = await usableKey(tx, region, await keyOfSecret(tx, secret));
+  const key = await usableKey(operation, await keyOfSecret(tx, secret));
   const number = secret.latestVersion + 1;
   const version = await writeVersion(operation, secret, number, key, await contentFor(key));
   event.version = number;

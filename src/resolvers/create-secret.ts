@@ -54,6 +54,7 @@ export async function createSecret(
   const metadata = parseMetadata(input);
   const idempotencyKey = parseIdempotencyKey(input.idempotencyKey, ['input', 'idempotencyKey']);
   const content = parseSecretValue(input.value, ['input', 'value']);
+  const id = randomUUID();
   const draft = () => new EventDraft('secret.create', 'secret', metadata.path);
   try {
     return await operate(ctx, region, draft, async (operation) => {
@@ -61,7 +62,7 @@ export async function createSecret(
       requireOnKmsKey(operation, 'KMS_KEY_USE', metadata.kmsKeyIdentity);
       const first = await claimIdempotencyKey(operation, idempotencyKey, input);
       if (first) return replayed(operation, first);
-      return create(operation, metadata, content, idempotencyKey);
+      return create(operation, id, metadata, content, idempotencyKey);
     });
   } finally {
     zeroEntries(content.entries);
@@ -78,6 +79,7 @@ export function requireCreate({ ctx, event }: Pick<Operation, 'ctx' | 'event'>, 
 
 async function create(
   operation: Operation,
+  id: string,
   metadata: Metadata,
   content: SecretContent,
   idempotencyKey: string | null,
@@ -85,8 +87,8 @@ async function create(
   const { ctx, region, tx, event } = operation;
   const kmsKey = await lockKmsKey(tx, ctx.principal, metadata.kmsKeyIdentity);
   if (!kmsKey) throw new NotFoundError('kmsKey');
-  const key = await usableKey(tx, region, kmsKey);
-  const secret = await insertSecret(operation, metadata);
+  const key = await usableKey(operation, kmsKey);
+  const secret = await insertSecret(operation, id, metadata);
   if (!secret) throw new AlreadyExistsError('path');
   event.resourceId = secret.id;
   event.version = 1;
@@ -96,7 +98,11 @@ async function create(
 }
 
 /** null when the path is taken; whoever takes it at the same moment is waited for. */
-async function insertSecret({ ctx, tx, at }: Operation, metadata: Metadata): Promise<SecretRow | null> {
+async function insertSecret(
+  { ctx, tx, at }: Operation,
+  id: string,
+  metadata: Metadata,
+): Promise<SecretRow | null> {
   const { organisation, project, subject, issuer } = ctx.principal;
   const { path, kmsKeyIdentity, description, labels, annotations, accessPolicy } = metadata;
   const json = (value: object | null) =>
@@ -106,7 +112,7 @@ async function insertSecret({ ctx, tx, at }: Operation, metadata: Metadata): Pro
       organisation, id, project, path, kms_key_identity, description, labels, annotations, access_policy,
       latest_version, current_version, object_version, created_at, created_by_subject, created_by_issuer, updated_at
     ) VALUES (
-      ${organisation}, ${randomUUID()}::uuid, ${project}, ${path}, ${kmsKeyIdentity}, ${description},
+      ${organisation}, ${id}::uuid, ${project}, ${path}, ${kmsKeyIdentity}, ${description},
       ${json(labels)}, ${json(annotations)}, ${json(accessPolicy)}, 1, 1, 1, ${at}, ${subject}, ${issuer}, ${at}
     )
     ON CONFLICT (organisation, project, path_key) WHERE deleted_at IS NULL DO NOTHING

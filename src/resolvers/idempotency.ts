@@ -4,7 +4,8 @@ import { InvalidInputError } from '../errors.ts';
 import { canonical } from '../kms/canonical.ts';
 import type { Operation } from './operate.ts';
 
-const KEPT_MS = 24 * 60 * 60 * 1000;
+/** For so long the result of a call is given again. */
+export const RESULT_KEPT_MS = 24 * 60 * 60 * 1000;
 
 /** What came of the first call with an idempotency key: which secret and version, or which KMS key. */
 export interface FirstResult {
@@ -36,7 +37,7 @@ export async function claimIdempotencyKey(
     return null;
   }
   const first = await tx.idempotencyRecord.findUniqueOrThrow({ where: { claim: where } });
-  const expired = at.getTime() - first.createdAt.getTime() >= KEPT_MS;
+  const expired = at.getTime() - first.createdAt.getTime() >= RESULT_KEPT_MS;
   const ofAnother = secretId !== undefined && first.resourceId !== secretId;
   if (first.resourceId === null || expired || ofAnother) {
     await tx.idempotencyRecord.update({
@@ -93,7 +94,7 @@ async function forgetExpired(tx: Transaction, organisation: string, at: Date): P
   await tx.$executeRaw`
     DELETE FROM idempotency_record WHERE ctid IN (
       SELECT ctid FROM idempotency_record
-      WHERE organisation = ${organisation} AND created_at < ${new Date(at.getTime() - KEPT_MS)}
+      WHERE organisation = ${organisation} AND created_at < ${new Date(at.getTime() - RESULT_KEPT_MS)}
       LIMIT 10 FOR UPDATE SKIP LOCKED
     )`;
 }

@@ -2,6 +2,7 @@ import type { AuditActor } from '../audit/event.ts';
 import { record } from '../audit/record.ts';
 import type { Transaction } from '../db/database.ts';
 import { DecryptionFailedError, UserError } from '../errors.ts';
+import { KeySession } from '../kms/key-session.ts';
 import type { EventDraft } from './event-draft.ts';
 import type { Region, RequestContext } from './request-context.ts';
 
@@ -11,6 +12,7 @@ export interface Operation {
   readonly region: Region;
   readonly tx: Transaction;
   readonly event: EventDraft;
+  readonly keys: KeySession;
   /** The time of everything that the operation writes. */
   readonly at: Date;
 }
@@ -18,6 +20,7 @@ export interface Operation {
 /**
  * Runs an operation in one transaction with its audit event. When `work` throws a `UserError` its writes are undone, the
  * refusal or failure is recorded, and the error is thrown again once that is committed. Anything else undoes all of it.
+ * `work` runs again where Postgres undid it for another's sake, or where a remote KMS provider had to be asked first.
  */
 export async function operate<T>(
   ctx: RequestContext,
@@ -25,8 +28,23 @@ export async function operate<T>(
   draft: () => EventDraft,
   work: (operation: Operation) => Promise<T>,
 ): Promise<T> {
+  const keys = new KeySession(region.keyCache);
+  try {
+    return await keys.run(() => transact(ctx, region, keys, draft, work));
+  } finally {
+    keys.close();
+  }
+}
+
+async function transact<T>(
+  ctx: RequestContext,
+  region: Region,
+  keys: KeySession,
+  draft: () => EventDraft,
+  work: (operation: Operation) => Promise<T>,
+): Promise<T> {
   const outcome = await region.db.transaction(async (tx) => {
-    const operation = { ctx, region, tx, event: draft(), at: ctx.now() };
+    const operation = { ctx, region, tx, event: draft(), keys, at: ctx.now() };
     await tx.$executeRaw`SAVEPOINT operation`;
     try {
       const result = await work(operation);

@@ -11,6 +11,7 @@ import {
   VersionDestroyedError,
 } from '../errors.ts';
 import type { SecretContent } from '../kms/envelope.ts';
+import { KeySession } from '../kms/key-session.ts';
 import { pathKey } from '../policy/secret-path.ts';
 import { requireAccessPolicy, requireKeyUse, requireOnSecret } from './authorise.ts';
 import { EventDraft } from './event-draft.ts';
@@ -42,16 +43,30 @@ export async function readValues(
 ): Promise<readonly ReadOutcome[]> {
   if (requests.length === 0) return [];
   ctx.limits.countValues(requests.length);
+  const keys = new KeySession(region.keyCache);
+  try {
+    return await keys.run(() => readInTransaction(ctx, region, keys, requests));
+  } finally {
+    keys.close();
+  }
+}
+
+function readInTransaction(
+  ctx: RequestContext,
+  region: Region,
+  keys: KeySession,
+  requests: readonly ReadRequest[],
+): Promise<readonly ReadOutcome[]> {
   return region.db.transaction(async (tx) => {
     const at = ctx.now();
     const stored = await load(tx, ctx, requests);
     const outcomes: ReadOutcome[] = [];
     const events: AuditEvent[] = [];
     const read: { secretId: string; number: number }[] = [];
-    for (const request of requests) {
+    await keys.each(requests, async (request) => {
       const event = new EventDraft('secret.getValue', 'secret', request.path);
       try {
-        const { secretId, value } = await readOne({ ctx, region, event, at }, stored, request);
+        const { secretId, value } = await readOne({ ctx, region, event, keys, at }, stored, request);
         outcomes.push(value);
         events.push(event.succeeded());
         read.push({ secretId, number: value.version });
@@ -60,7 +75,7 @@ export async function readValues(
         outcomes.push(error);
         events.push(event.failed(error));
       }
-    }
+    });
     await touchAccess(tx, ctx.principal.organisation, read, at);
     await record(tx, region.name, auditActor(ctx), at, events);
     return outcomes;
@@ -74,12 +89,13 @@ async function readOne(
     readonly ctx: RequestContext;
     readonly region: Region;
     readonly event: EventDraft;
+    readonly keys: KeySession;
     readonly at: Date;
   },
   stored: Stored,
   request: ReadRequest,
 ): Promise<{ readonly secretId: string; readonly value: SecretValue }> {
-  const { region, event } = operation;
+  const { event } = operation;
   const secret = stored.secret(request.path);
   if (!secret) throw new NotFoundError('secret');
   event.resourceId = secret.id;
@@ -98,7 +114,7 @@ async function readOne(
   const kmsKey = stored.kmsKey(secret.kmsKeyIdentity);
   if (!kmsKey) throw new NotFoundError('kmsKey');
   const generation = kmsKey.versions.find((candidate) => candidate.number === version.kmsKeyVersion);
-  const key = bindKey(region, kmsKey, generation);
+  const key = bindKey(operation, kmsKey, generation);
   const content = await openVersion(operation, secret, version, key, request.keys ?? undefined);
   if (!content) throw new NotFoundError('entry');
   if (request.keys) event.details['entries'] = String(request.keys.length);

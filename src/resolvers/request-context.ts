@@ -1,5 +1,7 @@
 import type { Database } from '../db/database.ts';
+import type { Notifications } from '../db/notifications.ts';
 import type { SecretEntry } from '../kms/envelope.ts';
+import type { KeyCache } from '../kms/key-cache.ts';
 import type { KmsProvider } from '../kms/provider.ts';
 import type { RootKeys } from '../kms/root-keys.ts';
 import type { Policy } from '../policy/policy.ts';
@@ -13,6 +15,11 @@ export interface Region {
   readonly db: Database;
   readonly rootKeys: RootKeys;
   readonly providers: ReadonlyMap<string, KmsProvider>;
+  /** Whether the operator lets the organisation bind this key of the provider. */
+  readonly mayBind: (provider: string, organisation: string, externalKeyId: string) => boolean;
+  readonly keyCache: KeyCache;
+  /** What other gateways tell of changes. */
+  readonly notifications: Notifications;
 }
 
 /** What an operation knows of the request that it serves. */

@@ -63,17 +63,17 @@ export async function restoreSecret(ctx: RequestContext, input: RestoreSecretInp
 
 /** Binds the data keys of all active versions to the new path. */
 async function rewrapVersions(operation: Operation, secret: SecretRow, path: string): Promise<void> {
-  const { region, tx, event } = operation;
+  const { region, tx, event, keys } = operation;
   const { organisation, id: secretId, kmsKeyIdentity: identity } = secret;
   const key = await keyOfSecret(tx, secret);
   const versions = await tx.secretVersion.findMany({
     where: { organisation, secretId, status: 'ACTIVE' },
     orderBy: { number: 'asc' },
   });
-  const to = await usableKey(tx, region, key);
-  for (const { number, valueFormat, kmsKeyVersion, wrappedDataKey } of versions) {
+  const to = await usableKey(operation, key);
+  await keys.each(versions, async ({ number, valueFormat, kmsKeyVersion, wrappedDataKey }) => {
     if (!wrappedDataKey) throw new DecryptionFailedError();
-    const from = await usableKey(tx, region, key, kmsKeyVersion);
+    const from = await usableKey(operation, key, kmsKeyVersion);
     const contextAt = (at: string) =>
       envelopeContext({ ...secret, path: at }, region.name, number, valueFormat);
     const rewrapped = await useKey(identity, () =>
@@ -93,5 +93,5 @@ async function rewrapVersions(operation: Operation, secret: SecretRow, path: str
       { identity, version: to.generation.number },
       { secretVersion: String(number) },
     );
-  }
+  });
 }

@@ -47,7 +47,7 @@ export async function rollbackSecret(
     if (!old) throw new NotFoundError('version');
     if (old.status === 'DESTROYED') throw new VersionDestroyedError(toVersion);
     return appendVersion(operation, secret, { expectedVersion, idempotencyKey }, async () => {
-      const oldKey = await usableKey(tx, region, await keyOfSecret(tx, secret), old.kmsKeyVersion);
+      const oldKey = await usableKey(operation, await keyOfSecret(tx, secret), old.kmsKeyVersion);
       const content = await openVersion(operation, secret, old, oldKey);
       if (!content) throw new NotFoundError('version');
       return content;

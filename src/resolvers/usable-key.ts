@@ -3,8 +3,9 @@ import type { KmsKeyModel, KmsKeyVersionModel } from '../db/generated/models.ts'
 import type { Scope } from '../db/secret-row.ts';
 import { DecryptionFailedError, KeyUnavailableError, NotFoundError } from '../errors.ts';
 import type { BoundKey } from '../kms/envelope.ts';
-import type { KmsKeyGeneration } from '../kms/provider.ts';
-import type { Region } from './request-context.ts';
+import { RemoteCallNeeded } from '../kms/key-session.ts';
+import { ExternalKeyError, type KmsKeyGeneration } from '../kms/provider.ts';
+import type { Operation } from './operate.ts';
 
 export type KmsKey = KmsKeyModel;
 
@@ -31,12 +32,11 @@ export async function lockKmsKey(tx: Transaction, scope: Scope, identity: string
 
 /** The key with one of its generations, the latest unless a number is given. Throws `KeyUnavailableError`. */
 export async function usableKey(
-  tx: Transaction,
-  region: Region,
+  operation: Pick<Operation, 'tx' | 'region' | 'keys'>,
   key: KmsKey,
   number = key.latestVersion,
 ): Promise<UsableKey> {
-  const version = await tx.kmsKeyVersion.findUnique({
+  const version = await operation.tx.kmsKeyVersion.findUnique({
     where: {
       organisation_kmsKeyIdentity_number: {
         organisation: key.organisation,
@@ -45,17 +45,17 @@ export async function usableKey(
       },
     },
   });
-  return bindKey(region, key, version);
+  return bindKey(operation, key, version);
 }
 
 export function bindKey(
-  region: Region,
+  { region, keys }: Pick<Operation, 'region' | 'keys'>,
   key: KmsKey,
   version: KmsKeyVersionModel | null | undefined,
 ): UsableKey {
   const provider = region.providers.get(key.provider);
   if (key.status !== 'ACTIVE' || !provider || !version) throw new KeyUnavailableError(key.identity);
-  return { bound: { provider, reference: { ...key, region: region.name } }, generation: version };
+  return { bound: keys.bind(provider, { ...key, region: region.name }), generation: version };
 }
 
 /** The key of a secret that is there: its foreign key says so. */
@@ -68,12 +68,14 @@ export async function keyOfSecret(
   return key;
 }
 
-/** Runs a use of the key; whatever its provider fails with, but a ciphertext that does not open, makes it unavailable. */
+const PASSED_ON = [DecryptionFailedError, ExternalKeyError, RemoteCallNeeded] as const;
+
+/** Runs a use of the key. What its provider fails with makes it unavailable, but for what the provider answered clearly. */
 export async function useKey<T>(identity: string, use: () => Promise<T>): Promise<T> {
   try {
     return await use();
   } catch (error) {
-    if (error instanceof DecryptionFailedError) throw error;
+    if (PASSED_ON.some((kind) => error instanceof kind)) throw error;
     throw new KeyUnavailableError(identity);
   }
 }

@@ -1,6 +1,7 @@
 import './scalars.ts';
 import './folder.ts';
 import './kms-key.ts';
+import './kms-key-lifecycle.ts';
 import './node.ts';
 import './secret.ts';
 import './secret-payload.ts';

@@ -1,4 +1,5 @@
-import { createKmsKey, type KmsKeyPayload } from '../resolvers/create-kms-key.ts';
+import type { KmsKeyPayload } from '../resolvers/change-kms-key.ts';
+import { createKmsKey } from '../resolvers/create-kms-key.ts';
 import { encodeGlobalId } from '../resolvers/input/global-id.ts';
 import { kmsKey } from '../resolvers/kms-key.ts';
 import { kmsKeys } from '../resolvers/kms-keys.ts';
@@ -18,6 +19,7 @@ import {
   AccessDeniedErrorType,
   AlreadyExistsErrorType,
   InvalidInputErrorType,
+  KeyUnavailableErrorType,
   resultType,
 } from './user-error.ts';
 
@@ -87,7 +89,7 @@ KmsKeyType.implement({
 
 const KmsKeyConnection = connectionType('KmsKey', 'KMS keys', KmsKeyType);
 
-const KmsKeyPayloadType = builder.objectRef<KmsKeyPayload>('KmsKeyPayload').implement({
+export const KmsKeyPayloadType = builder.objectRef<KmsKeyPayload>('KmsKeyPayload').implement({
   description: 'A KMS key that was created or changed.',
   fields: (t) => ({
     kmsKey: t.expose('kmsKey', {
@@ -130,7 +132,7 @@ const CreateKmsKeyInput = builder.inputType('CreateKmsKeyInput', {
 const CreateKmsKeyResult = resultType('CreateKmsKeyResult', {
   description: 'What comes of createKmsKey.',
   payloads: [KmsKeyPayloadType],
-  errors: [InvalidInputErrorType, AccessDeniedErrorType, AlreadyExistsErrorType],
+  errors: [InvalidInputErrorType, AccessDeniedErrorType, AlreadyExistsErrorType, KeyUnavailableErrorType],
 });
 
 builder.queryFields((t) => ({

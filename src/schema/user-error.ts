@@ -3,6 +3,7 @@ import type {
   AlreadyExistsError,
   ConflictError,
   InvalidInputError,
+  KeyInUseError,
   KeyUnavailableError,
   NotFoundError,
   UserError,
@@ -101,6 +102,22 @@ export const KeyUnavailableErrorType = errorType<KeyUnavailableError>('KeyUnavai
     kmsKeyIdentity: t.string({
       description: 'The identity of the KMS key.',
       resolve: ({ error }) => error.kmsKeyIdentity,
+    }),
+  }),
+});
+
+export const KeyInUseErrorType = errorType<KeyInUseError>('KeyInUseError').implement({
+  description:
+    'The KMS key cannot be deleted while secrets depend on it, those in their recovery window included.',
+  interfaces: [UserErrorInterface],
+  fields: (t) => ({
+    kmsKeyIdentity: t.string({
+      description: 'The identity of the KMS key.',
+      resolve: ({ error }) => error.kmsKeyIdentity,
+    }),
+    secretCount: t.int({
+      description: 'How many secrets depend on the key.',
+      resolve: ({ error }) => error.secretCount,
     }),
   }),
 });

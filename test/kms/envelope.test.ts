@@ -14,13 +14,15 @@ import {
   type SecretContent,
   STRING_ENTRY,
 } from '../../src/kms/envelope.ts';
+import { KeyCache } from '../../src/kms/key-cache.ts';
 import { LocalProvider } from '../../src/kms/local-provider.ts';
 import type { KmsKeyReference, KmsProvider } from '../../src/kms/provider.ts';
 import { RootKeys } from '../../src/kms/root-keys.ts';
 import { SecretBytes } from '../../src/kms/secret-bytes.ts';
 
 const rootKey = (id: string) => ({ id, key: new SecretBytes(randomBytes(32)) });
-const provider = new LocalProvider(new RootKeys([rootKey('root')]));
+const localProvider = (rootKeys: RootKeys) => new LocalProvider(rootKeys, new KeyCache());
+const provider = localProvider(new RootKeys([rootKey('root')]));
 const reference: KmsKeyReference = {
   organisation: 'acme',
   region: 'local-1',
@@ -384,7 +386,7 @@ describe('key material', () => {
 
   it('does not unwrap without its root key, or under another of the same id', async () => {
     for (const id of ['another', 'root']) {
-      const elsewhere = new LocalProvider(new RootKeys([rootKey(id)]));
+      const elsewhere = localProvider(new RootKeys([rootKey(id)]));
       await expectNoOpening(() =>
         openEnvelope({ provider: elsewhere, reference }, generation, context, sample),
       );
@@ -394,10 +396,10 @@ describe('key material', () => {
 
   it('made under an older root key opens beside a newer one, which wraps what comes', async () => {
     const [older, newer] = [rootKey('older'), rootKey('newer')];
-    const before = new LocalProvider(new RootKeys([older]));
+    const before = localProvider(new RootKeys([older]));
     const made = await before.create(reference);
     const envelope = await sealEnvelope({ provider: before, reference }, made, context, keyValue(SAMPLE));
-    const after = new LocalProvider(new RootKeys([newer, older]));
+    const after = localProvider(new RootKeys([newer, older]));
     expect(plain(await openEnvelope({ provider: after, reference }, made, context, envelope))).toEqual(
       SAMPLE,
     );

@@ -1,0 +1,141 @@
+import { DecryptionFailedError } from '../errors.ts';
+import { KEY_BYTES } from './aead.ts';
+import {
+  ExternalKeyError,
+  type KmsKeyGeneration,
+  type KmsKeyReference,
+  type KmsProvider,
+} from './provider.ts';
+import { SecretBytes } from './secret-bytes.ts';
+
+const MAX_CALLS_AT_ONCE = 128;
+const MAX_WRAPPED_BYTES = 8_192;
+const MAX_EXTERNAL_VERSION_CHARACTERS = 256;
+/** What a provider is given beyond its own timeout to keep its word. */
+const GRACE_MS = 500;
+
+/** The provider did not answer in time, or not with sense. It says nothing of what was sent. */
+export class ProviderFailure extends Error {
+  override readonly name = 'ProviderFailure';
+}
+
+/**
+ * A remote provider that is not trusted to behave: each call ends within a time, so many run at once, and an answer that
+ * cannot be one is a failure. `onFailure` hears of every call that makes a key unavailable.
+ */
+export class BoundedProvider implements KmsProvider {
+  readonly name: string;
+  readonly remote: boolean;
+  readonly keyTypes: KmsProvider['keyTypes'];
+  readonly #provider: KmsProvider;
+  readonly #timeoutMs: number;
+  readonly #onFailure: (error: unknown) => void;
+  #running = 0;
+
+  constructor(provider: KmsProvider, timeoutMs: number, onFailure: (error: unknown) => void) {
+    this.name = provider.name;
+    this.remote = provider.remote;
+    this.keyTypes = provider.keyTypes;
+    this.#provider = provider;
+    this.#timeoutMs = timeoutMs;
+    this.#onFailure = onFailure;
+  }
+
+  create(key: KmsKeyReference): Promise<KmsKeyGeneration> {
+    return this.#call(async () => generationNumbered(1, await this.#provider.create(key)));
+  }
+
+  rotate(key: KmsKeyReference, latest: KmsKeyGeneration): Promise<KmsKeyGeneration> {
+    return this.#call(async () =>
+      generationNumbered(latest.number + 1, await this.#provider.rotate(key, latest)),
+    );
+  }
+
+  wrap(
+    key: KmsKeyReference,
+    generation: KmsKeyGeneration,
+    dataKey: SecretBytes,
+    context: Uint8Array,
+  ): Promise<Uint8Array> {
+    return this.#call(async () => {
+      const wrapped = await this.#provider.wrap(key, generation, dataKey, context);
+      const holdsKey = Buffer.from(wrapped).includes(dataKey.reveal());
+      if (holdsKey || wrapped.byteLength <= KEY_BYTES || wrapped.byteLength > MAX_WRAPPED_BYTES) {
+        throw new ProviderFailure('The provider answered with what is no wrapped data key.');
+      }
+      return wrapped;
+    });
+  }
+
+  unwrap(
+    key: KmsKeyReference,
+    generation: KmsKeyGeneration,
+    wrapped: Uint8Array,
+    context: Uint8Array,
+  ): Promise<SecretBytes> {
+    return this.#call(async () => {
+      const dataKey = await this.#provider.unwrap(key, generation, wrapped, context);
+      if (dataKey.byteLength === KEY_BYTES) return dataKey;
+      dataKey.zero();
+      throw new ProviderFailure('The provider answered with what is no data key.');
+    });
+  }
+
+  async describe(key: KmsKeyReference, generation: KmsKeyGeneration): Promise<{ readonly usable: boolean }> {
+    try {
+      return await this.#call(() => this.#provider.describe(key, generation));
+    } catch {
+      return { usable: false };
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#provider.close();
+  }
+
+  async #call<T>(ask: () => Promise<T>): Promise<T> {
+    try {
+      if (this.#running >= MAX_CALLS_AT_ONCE) {
+        throw new ProviderFailure(`More than ${MAX_CALLS_AT_ONCE} calls wait for the provider.`);
+      }
+      return await this.#inTime(ask);
+    } catch (error) {
+      if (!(error instanceof DecryptionFailedError || error instanceof ExternalKeyError))
+        this.#onFailure(error);
+      throw error;
+    }
+  }
+
+  async #inTime<T>(ask: () => Promise<T>): Promise<T> {
+    this.#running++;
+    let isLate = false;
+    const answer = ask().finally(() => {
+      this.#running--;
+    });
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        isLate = true;
+        reject(new ProviderFailure('The provider did not answer in time.'));
+      }, this.#timeoutMs + GRACE_MS);
+    });
+    answer.then(
+      (value) => {
+        if (isLate && value instanceof SecretBytes) value.zero();
+      },
+      () => undefined,
+    );
+    try {
+      return await Promise.race([answer, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+function generationNumbered(number: number, generation: KmsKeyGeneration): KmsKeyGeneration {
+  const { externalVersion } = generation;
+  const named = externalVersion === null || externalVersion.length <= MAX_EXTERNAL_VERSION_CHARACTERS;
+  if (generation.number === number && named) return generation;
+  throw new ProviderFailure('The provider answered with what is no generation of the key.');
+}
