@@ -1,26 +1,22 @@
 import { createServer, type Server } from 'node:http';
 import { createAuthenticator } from './auth/authenticate.ts';
 import { type DevelopmentIssuer, openDevelopmentIssuer } from './auth/development-issuer.ts';
-import type { Config, RegionConfig } from './config.ts';
-import { Database } from './db/database.ts';
-import { type EmbeddedPostgres, openEmbeddedPostgres } from './db/embedded-postgres.ts';
+import type { Config } from './config.ts';
+import { openEmbeddedPostgres } from './db/embedded-postgres.ts';
 import { openJobQueue } from './db/job-queue.ts';
-import { migrate } from './db/migrate.ts';
-import { Notifications } from './db/notifications.ts';
 import { createHandler } from './http/handler.ts';
 import { errorFacts, type Logger } from './http/log.ts';
 import { Metrics } from './http/metrics.ts';
 import { tasksOf } from './jobs/tasks.ts';
-import { KeyCache } from './kms/key-cache.ts';
-import { LocalProvider } from './kms/local-provider.ts';
-import { RootKeys } from './kms/root-keys.ts';
-import { openRootKeyFile } from './root-key-file.ts';
 import { type Region } from './resolvers/request-context.ts';
+import { openRegion } from './open-region.ts';
 import { provisionDevelopment } from './provision-development.ts';
 
 /** The service, built and ready to listen. */
 export interface App {
   readonly server: Server;
+  /** The default region first. */
+  readonly regions: readonly Region[];
   /** Present where nobody has configured an issuer. */
   readonly developmentIssuer: DevelopmentIssuer | null;
   /** Sentences for whoever started it. */
@@ -50,7 +46,7 @@ export async function createApp(config: Config, log: Logger, options: AppOptions
     const regions: Region[] = [];
     for (const region of config.regions) {
       const opened = await openRegion(config, region, embedded, log);
-      closing.push(opened.close);
+      closing.push(() => opened.close());
       regions.push(opened.region);
       const queue = await openJobQueue(opened.connectionString, tasksOf(opened.region, now), (error, task) =>
         log.error({ task, ...errorFacts(error) }, 'background work failed'),
@@ -73,83 +69,14 @@ export async function createApp(config: Config, log: Logger, options: AppOptions
       }),
     );
     closing.push(() => drain(server));
-    return { server, developmentIssuer, notes: embedded?.notes ?? [], close: closeAll };
+    return { server, regions, developmentIssuer, notes: embedded?.notes ?? [], close: closeAll };
   } catch (error) {
     await closeAll();
     throw error;
   }
 }
 
-async function openRegion(
-  config: Config,
-  { name, databaseUrl, rootKeys }: RegionConfig,
-  embedded: EmbeddedPostgres | null,
-  log: Logger,
-): Promise<{
-  readonly region: Region;
-  readonly connectionString: string;
-  readonly close: () => Promise<void>;
-}> {
-  const connectionString = databaseUrl ?? embedded?.connectionString;
-  if (connectionString === undefined) throw new Error('A region without a database.');
-  try {
-    await migrate(connectionString);
-  } catch (error) {
-    throw new StartError(
-      `The database of region ${name} could not be opened or migrated: see DATABASE_URL or STRONGROOM_REGIONS. ` +
-        JSON.stringify(errorFacts(error)),
-    );
-  }
-  const keys = new RootKeys(rootKeys ?? (await openRootKeyFile(config.dataDir, name)));
-  const db = new Database(connectionString, (error) =>
-    log.warn(errorFacts(error), 'database connection lost'),
-  );
-  const notifications = await Notifications.open(connectionString, (error) =>
-    log.warn(errorFacts(error), 'notifications interrupted'),
-  );
-  const keyCache = new KeyCache();
-  const close = async () => {
-    keyCache.close();
-    await notifications.close();
-    await db.close();
-  };
-  notifications.on('kms-key', {
-    notified: (owner) => keyCache.forget(owner),
-    interrupted: () => keyCache.pause(),
-    resumed: () => keyCache.resume(),
-  });
-  const providers = new Map([['local', new LocalProvider(keys, keyCache)]]);
-  const region = { name, db, rootKeys: keys, providers, mayBind: () => false, keyCache, notifications };
-  try {
-    await requireRootKeys(region);
-  } catch (error) {
-    await close();
-    throw error;
-  }
-  return { region, connectionString, close };
-}
-
 const DRAIN_MS = 20_000;
-
-/** A start that nobody can go on from; its message is for the operator. */
-export class StartError extends Error {
-  override readonly name = 'StartError';
-}
-
-/** Better no service than one that answers every read with a failure, or seals under a key that nobody has backed up. */
-async function requireRootKeys({ name, db, rootKeys }: Region): Promise<void> {
-  const used = await db.client.kmsKeyVersion.findMany({
-    where: { rootKeyId: { not: null } },
-    distinct: ['rootKeyId'],
-    select: { rootKeyId: true },
-  });
-  const missing = used.map(({ rootKeyId }) => rootKeyId ?? '').filter((id) => !rootKeys.has(id));
-  if (missing.length === 0) return;
-  throw new StartError(
-    `The database of region ${name} holds keys under the root key ${missing.join(', ')}, which is not configured. ` +
-      'Without it no secret in there can be opened: give it back in STRONGROOM_ROOT_KEY or the data directory.',
-  );
-}
 
 async function isReady(regions: readonly Region[], log: Logger): Promise<boolean> {
   try {

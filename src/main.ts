@@ -1,7 +1,8 @@
-import { createApp, StartError } from './app.ts';
+import { createApp } from './app.ts';
 import { ConfigError, readConfig } from './config.ts';
 import { EmbeddedPostgresError } from './db/embedded-postgres-place.ts';
 import { createLog, errorFacts } from './http/log.ts';
+import { StartError } from './open-region.ts';
 import { DEVELOPMENT_ORGANISATION } from './provision-development.ts';
 
 const TOKEN_TTL_SECONDS = 12 * 60 * 60;

@@ -89,6 +89,22 @@ export class LocalProvider implements KmsProvider {
   }
 }
 
+/** A version's material under the newest root key, whichever it was under. Throws `DecryptionFailedError`. */
+export function rewrapMaterial(
+  rootKeys: RootKeys,
+  key: KmsKeyReference,
+  { number, wrappedMaterial, rootKeyId }: KmsKeyGeneration,
+): { readonly wrapped: Uint8Array; readonly rootKeyId: string } {
+  if (!wrappedMaterial || rootKeyId === null) throw new DecryptionFailedError();
+  const context = materialContext(key, number);
+  const material = rootKeys.unwrap(rootKeyId, wrappedMaterial, context);
+  try {
+    return rootKeys.wrap(material, context);
+  } finally {
+    material.zero();
+  }
+}
+
 function materialContext(key: KmsKeyReference, number: number): Buffer {
   const { organisation, region, project, identity, keyType } = key;
   return canonical(['strongroom/key-material/1', organisation, region, project, identity, keyType, number]);

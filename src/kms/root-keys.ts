@@ -41,6 +41,11 @@ export class RootKeys {
     );
   }
 
+  /** The ids of all but the newest. */
+  get olderIds(): readonly string[] {
+    return [...this.#derived.keys()].filter((id) => id !== this.newestId);
+  }
+
   has(id: string): boolean {
     return this.#derived.has(id);
   }

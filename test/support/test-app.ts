@@ -62,6 +62,10 @@ export interface TestApp {
   ): Promise<GraphQLAnswer<Record<string, unknown>>>;
   /** Stops the service and starts another on the same database and data directory. */
   restart(): Promise<TestApp>;
+  /** Another gateway on the same database and data directory, with a clock of its own; closed before this one. */
+  peer(environment?: Environment): Promise<TestApp>;
+  /** Stops the service and leaves its database and data directory. */
+  stop(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -108,7 +112,10 @@ async function startApp(place: Place): Promise<TestApp> {
       roles = ['strongroom:admin'],
       subject = 'tester',
     } = caller;
-    return app.developmentIssuer.mint({ organisation, project, projects, roles, subject, ttlSeconds: 3600 });
+    // A clock set ahead must not find the token expired.
+    const aheadSeconds = Math.max(0, ((clock.now?.getTime() ?? 0) - Date.now()) / 1000);
+    const ttlSeconds = 3600 + Math.ceil(aheadSeconds);
+    return app.developmentIssuer.mint({ organisation, project, projects, roles, subject, ttlSeconds });
   };
   const post = (body: string, headers: Record<string, string> = {}) =>
     fetch(`${url}/graphql`, {
@@ -140,6 +147,11 @@ async function startApp(place: Place): Promise<TestApp> {
       caller?: TestCaller,
       headers?: Record<string, string>,
     ) => (await raw(document, variables, caller, headers)) as unknown as GraphQLAnswer<T>,
+    peer: async (environment = {}) => {
+      const peer = await startApp({ ...place, environment: { ...place.environment, ...environment } });
+      return { ...peer, close: () => peer.stop() };
+    },
+    stop: close,
     restart: async () => {
       await close();
       return startApp(place);

@@ -1,0 +1,49 @@
+/** Wraps every key version under the newest root key: `npm run rotate-root-key`. May be stopped and run again. */
+import pino from 'pino';
+import { readConfig } from '../src/config.ts';
+import { openEmbeddedPostgres } from '../src/db/embedded-postgres.ts';
+import { rewrapKeyMaterial } from '../src/jobs/rewrap-key-material.ts';
+import { openRegion } from '../src/open-region.ts';
+
+const config = readConfig(process.env);
+const say = (line: string) => process.stdout.write(`${line}\n`);
+
+async function main(): Promise<boolean> {
+  const embedded = config.regions.some(({ databaseUrl }) => databaseUrl === null)
+    ? await openEmbeddedPostgres({ dataDir: config.dataDir })
+    : null;
+  let isDone = true;
+  try {
+    for (const settings of config.regions) {
+      const { region, close } = await openRegion(config, settings, embedded, pino({ level: 'silent' }));
+      try {
+        const { rewrapped, unopened, needed } = await rewrapKeyMaterial(region, () => new Date());
+        say(
+          `${region.name}: ${rewrapped} key versions were wrapped under the root key ${region.rootKeys.newestId}.`,
+        );
+        if (unopened > 0) say(`${region.name}: ${unopened} key versions do not open and stay as they are.`);
+        for (const id of region.rootKeys.olderIds) {
+          const until = needed.get(id);
+          if (until === undefined) say(`${region.name}: the root key ${id} can go now: nothing rests on it.`);
+          else if (until)
+            say(`${region.name}: the root key ${id} can go at ${until.toISOString()}: idempotency keys.`);
+          else say(`${region.name}: the root key ${id} is needed still.`);
+          if (until === null) isDone = false;
+        }
+      } finally {
+        await close();
+      }
+    }
+  } finally {
+    await embedded?.close();
+  }
+  return isDone;
+}
+
+try {
+  // What is left is a timer of the migration engine's.
+  process.exit((await main()) ? 0 : 1);
+} catch (error) {
+  process.stderr.write(`rotate-root-key: ${error instanceof Error ? error.message : 'failed'}\n`);
+  process.exit(2);
+}

@@ -1,0 +1,84 @@
+import type { Config, RegionConfig } from './config.ts';
+import { Database } from './db/database.ts';
+import type { EmbeddedPostgres } from './db/embedded-postgres.ts';
+import { migrate } from './db/migrate.ts';
+import { Notifications } from './db/notifications.ts';
+import { errorFacts, type Logger } from './http/log.ts';
+import { KeyCache } from './kms/key-cache.ts';
+import { LocalProvider } from './kms/local-provider.ts';
+import { RootKeys } from './kms/root-keys.ts';
+import type { Region } from './resolvers/request-context.ts';
+import { openRootKeyFile } from './root-key-file.ts';
+
+/** A start that nobody can go on from; its message is for the operator. */
+export class StartError extends Error {
+  override readonly name = 'StartError';
+}
+
+/** A region, ready for operations. */
+export interface OpenRegion {
+  readonly region: Region;
+  readonly connectionString: string;
+  readonly close: () => Promise<void>;
+}
+
+/** Migrates and opens a region's database, and its keys. Throws `StartError`. */
+export async function openRegion(
+  config: Config,
+  { name, databaseUrl, rootKeys }: RegionConfig,
+  embedded: EmbeddedPostgres | null,
+  log: Logger,
+): Promise<OpenRegion> {
+  const connectionString = databaseUrl ?? embedded?.connectionString;
+  if (connectionString === undefined) throw new Error('A region without a database.');
+  try {
+    await migrate(connectionString);
+  } catch (error) {
+    throw new StartError(
+      `The database of region ${name} could not be opened or migrated: see DATABASE_URL or STRONGROOM_REGIONS. ` +
+        JSON.stringify(errorFacts(error)),
+    );
+  }
+  const keys = new RootKeys(rootKeys ?? (await openRootKeyFile(config.dataDir, name)));
+  const db = new Database(connectionString, (error) =>
+    log.warn(errorFacts(error), 'database connection lost'),
+  );
+  const notifications = await Notifications.open(connectionString, (error) =>
+    log.warn(errorFacts(error), 'notifications interrupted'),
+  );
+  const keyCache = new KeyCache();
+  const close = async () => {
+    keyCache.close();
+    await notifications.close();
+    await db.close();
+  };
+  notifications.on('kms-key', {
+    notified: (owner) => keyCache.forget(owner),
+    interrupted: () => keyCache.pause(),
+    resumed: () => keyCache.resume(),
+  });
+  const providers = new Map([['local', new LocalProvider(keys, keyCache)]]);
+  const region = { name, db, rootKeys: keys, providers, mayBind: () => false, keyCache, notifications };
+  try {
+    await requireRootKeys(region);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { region, connectionString, close };
+}
+
+/** Better no service than one that answers every read with a failure, or seals under a key that nobody has backed up. */
+async function requireRootKeys({ name, db, rootKeys }: Region): Promise<void> {
+  const used = await db.client.kmsKeyVersion.findMany({
+    where: { rootKeyId: { not: null } },
+    distinct: ['rootKeyId'],
+    select: { rootKeyId: true },
+  });
+  const missing = used.map(({ rootKeyId }) => rootKeyId ?? '').filter((id) => !rootKeys.has(id));
+  if (missing.length === 0) return;
+  throw new StartError(
+    `The database of region ${name} holds keys under the root key ${missing.join(', ')}, which is not configured. ` +
+      'Without it no secret in there can be opened: give it back in STRONGROOM_ROOT_KEY or the data directory.',
+  );
+}
