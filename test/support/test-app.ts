@@ -62,6 +62,8 @@ export interface TestApp {
   ): Promise<GraphQLAnswer<Record<string, unknown>>>;
   /** Stops the service and starts another on the same database and data directory. */
   restart(): Promise<TestApp>;
+  /** Starts the stopped service again on the same database and data directory, configured otherwise. */
+  again(environment: Environment): Promise<TestApp>;
   /** Another gateway on the same database and data directory, with a clock of its own; closed before this one. */
   peer(environment?: Environment): Promise<TestApp>;
   /** Stops the service and leaves its database and data directory. */
@@ -151,6 +153,7 @@ async function startApp(place: Place): Promise<TestApp> {
       const peer = await startApp({ ...place, environment: { ...place.environment, ...environment } });
       return { ...peer, close: () => peer.stop() };
     },
+    again: (environment) => startApp({ ...place, environment: { ...place.environment, ...environment } }),
     stop: close,
     restart: async () => {
       await close();
