@@ -5,12 +5,14 @@ import type { Config, RegionConfig } from './config.ts';
 import { Database } from './db/database.ts';
 import { type EmbeddedPostgres, openEmbeddedPostgres } from './db/embedded-postgres.ts';
 import { migrate } from './db/migrate.ts';
+import { Notifications } from './db/notifications.ts';
 import { createHandler } from './http/handler.ts';
 import { errorFacts, type Logger } from './http/log.ts';
 import { Metrics } from './http/metrics.ts';
 import { LocalProvider } from './kms/local-provider.ts';
 import { RootKeys } from './kms/root-keys.ts';
 import { openRootKeyFile } from './root-key-file.ts';
+import { PolicyStore } from './resolvers/policy-store.ts';
 import { type Region } from './resolvers/request-context.ts';
 import { provisionDevelopment } from './provision-development.ts';
 
@@ -46,7 +48,10 @@ export async function createApp(config: Config, log: Logger, options: AppOptions
     const regions: Region[] = [];
     for (const region of config.regions) {
       const opened = await openRegion(config, region, embedded, log);
-      closing.push(() => opened.db.close());
+      closing.push(async () => {
+        await opened.notifications.close();
+        await opened.db.close();
+      });
       regions.push(opened);
     }
     if (developmentIssuer) await provisionDevelopment(regions, now);
@@ -92,14 +97,20 @@ async function openRegion(
   const db = new Database(connectionString, (error) =>
     log.warn(errorFacts(error), 'database connection lost'),
   );
-  const region = { name, db, rootKeys: keys, providers: new Map([['local', new LocalProvider(keys)]]) };
+  let notifications: Notifications | null = null;
   try {
-    await requireRootKeys(region);
+    await requireRootKeys(name, db, keys);
+    notifications = await Notifications.open(connectionString, (error) =>
+      log.warn(errorFacts(error), 'notifications lost'),
+    );
+    const policies = new PolicyStore(db, notifications);
+    const providers = new Map([['local', new LocalProvider(keys)]]);
+    return { name, db, rootKeys: keys, providers, notifications, policies };
   } catch (error) {
+    await notifications?.close();
     await db.close();
     throw error;
   }
-  return region;
 }
 
 const DRAIN_MS = 20_000;
@@ -110,7 +121,7 @@ export class StartError extends Error {
 }
 
 /** Better no service than one that answers every read with a failure, or seals under a key that nobody has backed up. */
-async function requireRootKeys({ name, db, rootKeys }: Region): Promise<void> {
+async function requireRootKeys(name: string, db: Database, rootKeys: RootKeys): Promise<void> {
   const used = await db.client.kmsKeyVersion.findMany({
     where: { rootKeyId: { not: null } },
     distinct: ['rootKeyId'],

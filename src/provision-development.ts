@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { BUILT_IN_POLICIES } from './policy/built-in-policies.ts';
 import { createKmsKey } from './resolvers/create-kms-key.ts';
 import { createLoaders } from './resolvers/loaders.ts';
 import type { Region, RequestContext } from './resolvers/request-context.ts';
@@ -23,7 +22,6 @@ export async function provisionDevelopment(regions: readonly Region[], now: () =
   };
   const ctx: RequestContext = {
     ...{ requestId: randomUUID(), principal, clientAddress: null, userAgent: null, now, regions },
-    policies: BUILT_IN_POLICIES,
     limits: new RequestLimits(),
     loaders: (from) => createLoaders(from, principal),
     openedEntries: [],

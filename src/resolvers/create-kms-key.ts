@@ -50,7 +50,7 @@ export async function createKmsKey(ctx: RequestContext, input: CreateKmsKeyInput
     const { tx, event, at } = operation;
     const identity = newKmsKeyIdentity();
     event.details['name'] = input.name;
-    const decision = decisionOn(ctx, 'KMS_KEY_CREATE', kmsKeyOf(identity));
+    const decision = decisionOn(operation, 'KMS_KEY_CREATE', kmsKeyOf(identity));
     if (!decision.allowed)
       throw event.deny('KMS_KEY_CREATE', decision.reason, new AccessDeniedError('KMS_KEY_CREATE'));
     const first = await claimIdempotencyKey(operation, idempotencyKey, input);
@@ -85,7 +85,7 @@ export async function createKmsKey(ctx: RequestContext, input: CreateKmsKeyInput
       },
     });
     await rememberResult(operation, idempotencyKey, { resourceId: identity, version: null });
-    return payload(ctx, region, key);
+    return payload(operation, key);
   });
 }
 
@@ -94,15 +94,17 @@ export function newKmsKeyIdentity(): string {
   return `kms-${Array.from(randomBytes(20), (byte) => (byte & 31).toString(32)).join('')}`;
 }
 
-async function replay({ ctx, region, tx, event }: Operation, identity: string): Promise<KmsKeyPayload> {
+async function replay(operation: Operation, identity: string): Promise<KmsKeyPayload> {
+  const { ctx, tx, event } = operation;
   const key = await findKmsKey(tx, ctx.principal, identity);
   if (!key) throw new KeyUnavailableError(identity);
   event.resource = identity;
-  return payload(ctx, region, key);
+  return payload(operation, key);
 }
 
-function payload(ctx: RequestContext, region: Region, key: Omit<KmsKey, 'region'>): KmsKeyPayload {
-  return { kmsKey: may(ctx, 'KMS_KEY_READ', kmsKeyOf(key.identity)) ? { ...key, region } : null };
+function payload(operation: Operation, key: Omit<KmsKey, 'region'>): KmsKeyPayload {
+  const { region } = operation;
+  return { kmsKey: may(operation, 'KMS_KEY_READ', kmsKeyOf(key.identity)) ? { ...key, region } : null };
 }
 
 function parseProvider(region: Region, input: CreateKmsKeyInput): KmsProvider {

@@ -1,7 +1,7 @@
 import { findSecretById } from '../db/secret-row.ts';
 import { InvalidInputError } from '../errors.ts';
 import { parseFolderPath } from '../policy/secret-path.ts';
-import { may, secretAt } from './authorise.ts';
+import { decidingIn, may, secretAt } from './authorise.ts';
 import { findFolder } from './find-folder.ts';
 import type { Folder } from './folder.ts';
 import { decodeGlobalId, type GlobalId } from './input/global-id.ts';
@@ -58,5 +58,6 @@ async function loadNode(ctx: RequestContext, { type, region, key }: GlobalId): P
 async function readableSecret(ctx: RequestContext, region: Region, id: string): Promise<Secret | null> {
   const row = await findSecretById(region.db.client, ctx.principal, id);
   const gone = row?.purgeAt && row.purgeAt <= ctx.now();
-  return row && !gone && may(ctx, 'SECRET_READ', secretAt(row.path)) ? { ...row, region } : null;
+  const deciding = await decidingIn(ctx, region);
+  return row && !gone && may(deciding, 'SECRET_READ', secretAt(row.path)) ? { ...row, region } : null;
 }

@@ -3,7 +3,9 @@ import { record } from '../audit/record.ts';
 import type { Transaction } from '../db/database.ts';
 import { DecryptionFailedError, UserError } from '../errors.ts';
 import type { EventDraft } from './event-draft.ts';
+import type { Facts } from '../policy/decide.ts';
 import type { Region, RequestContext } from './request-context.ts';
+import { withPolicies } from './with-policies.ts';
 
 /** What an operation works with while its transaction is open. */
 export interface Operation {
@@ -11,6 +13,8 @@ export interface Operation {
   readonly region: Region;
   readonly tx: Transaction;
   readonly event: EventDraft;
+  /** What all its decisions rest on. */
+  readonly facts: Facts;
   /** The time of everything that the operation writes. */
   readonly at: Date;
 }
@@ -25,8 +29,8 @@ export async function operate<T>(
   draft: () => EventDraft,
   work: (operation: Operation) => Promise<T>,
 ): Promise<T> {
-  const outcome = await region.db.transaction(async (tx) => {
-    const operation = { ctx, region, tx, event: draft(), at: ctx.now() };
+  const outcome = await withPolicies(ctx, region, async (tx, facts) => {
+    const operation = { ctx, region, tx, event: draft(), facts, at: facts.at };
     await tx.$executeRaw`SAVEPOINT operation`;
     try {
       const result = await work(operation);

@@ -11,6 +11,7 @@ import {
   VersionDestroyedError,
 } from '../errors.ts';
 import type { SecretContent } from '../kms/envelope.ts';
+import type { Facts } from '../policy/decide.ts';
 import { pathKey } from '../policy/secret-path.ts';
 import { requireAccessPolicy, requireKeyUse, requireOnSecret } from './authorise.ts';
 import { EventDraft } from './event-draft.ts';
@@ -19,6 +20,7 @@ import { auditActor, isRecordable } from './operate.ts';
 import type { ReadRequest } from './parse-read-request.ts';
 import type { Region, RequestContext } from './request-context.ts';
 import { openVersion } from './versions.ts';
+import { withPolicies } from './with-policies.ts';
 
 /** A value in the open, with what sealed it. */
 export interface SecretValue {
@@ -42,8 +44,8 @@ export async function readValues(
 ): Promise<readonly ReadOutcome[]> {
   if (requests.length === 0) return [];
   ctx.limits.countValues(requests.length);
-  return region.db.transaction(async (tx) => {
-    const at = ctx.now();
+  return withPolicies(ctx, region, async (tx, facts) => {
+    const { at } = facts;
     const stored = await load(tx, ctx, requests);
     const outcomes: ReadOutcome[] = [];
     const events: AuditEvent[] = [];
@@ -51,7 +53,7 @@ export async function readValues(
     for (const request of requests) {
       const event = new EventDraft('secret.getValue', 'secret', request.path);
       try {
-        const { secretId, value } = await readOne({ ctx, region, event, at }, stored, request);
+        const { secretId, value } = await readOne({ ctx, region, event, facts, at }, stored, request);
         outcomes.push(value);
         events.push(event.succeeded());
         read.push({ secretId, number: value.version });
@@ -74,6 +76,7 @@ async function readOne(
     readonly ctx: RequestContext;
     readonly region: Region;
     readonly event: EventDraft;
+    readonly facts: Facts;
     readonly at: Date;
   },
   stored: Stored,
