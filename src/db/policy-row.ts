@@ -53,6 +53,12 @@ export function findPoliciesById(
     SELECT ${COLUMNS} FROM policy WHERE ${holding(scope)} AND id IN (${list})`;
 }
 
+/** The policies whose names are, or look like, the one that has this key: the scope's own first. */
+export function findPoliciesByKey(tx: Transaction, scope: Scope, nameKey: string): Promise<PolicyRow[]> {
+  return tx.$queryRaw<PolicyRow[]>`
+    SELECT ${COLUMNS} FROM policy WHERE ${holding(scope)} AND name_key = ${nameKey} ORDER BY project DESC`;
+}
+
 /** Makes every other change of the organisation's policies wait until the transaction ends. */
 export async function lockPolicies(tx: Transaction, organisation: string): Promise<void> {
   // The numbers of two organisations may be the same: then they wait for each other, no more.

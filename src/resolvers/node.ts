@@ -6,11 +6,13 @@ import { findFolder } from './find-folder.ts';
 import type { Folder } from './folder.ts';
 import { decodeGlobalId, type GlobalId } from './input/global-id.ts';
 import { readableKmsKey } from './kms-key.ts';
+import { readablePolicy } from './policy.ts';
+import type { NamedPolicy } from './policy-types.ts';
 import type { Region, RequestContext } from './request-context.ts';
 import type { KmsKey, Secret, SecretVersion } from './secret-types.ts';
 import { secretVersion } from './secret-version.ts';
 
-export type Node = Secret | SecretVersion | Folder | KmsKey;
+export type Node = Secret | SecretVersion | Folder | KmsKey | NamedPolicy;
 
 /** A node with the type that its id names. */
 export interface TypedNode {
@@ -52,6 +54,8 @@ async function loadNode(ctx: RequestContext, { type, region, key }: GlobalId): P
       return findFolder(ctx, region, parseFolderPath(key, ['id']));
     case 'KmsKey':
       return readableKmsKey(ctx, region, key);
+    case 'Policy':
+      return readablePolicy(ctx, region, key);
   }
 }
 
