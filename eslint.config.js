@@ -60,12 +60,17 @@ export default defineConfig(
         {
           exceptions: {
             types: [
+              'AccessDecision',
               'AccessPolicy',
               'Identity',
               'IpCondition',
               'KmsKeyVersion',
               'Label',
+              'MatchedStatement',
               'PageInfo',
+              'PolicyConditions',
+              'PolicyStatement',
+              'PolicySubject',
               'SecretKeyValue',
               'SecretReader',
               'SecretValue',

@@ -45,6 +45,7 @@ const MISSING = {
   version: 'The secret has no such version.',
   entry: 'The version has no entry of one of the names in keys.',
   kmsKey: 'There is no such KMS key, or you may not see it.',
+  policy: 'There is no such policy, or you may not see it.',
 } as const;
 
 /** Missing, or hidden from the caller: by design the two cannot be told apart. */
@@ -85,6 +86,12 @@ export class AlreadyExistsError extends UserError {
   }
 }
 
+const CONFLICTS = {
+  currentVersion: "The secret's currentVersion is not the expected one.",
+  objectVersion: "The secret's objectVersion is not the expected one.",
+  policyObjectVersion: "The policy's objectVersion is not the expected one.",
+} as const;
+
 /** A compare-and-set that compared unequal: read `actual`, decide anew, try again. */
 export class ConflictError extends UserError {
   override readonly name = 'ConflictError';
@@ -92,8 +99,8 @@ export class ConflictError extends UserError {
   readonly expected: number;
   readonly actual: number;
 
-  constructor(what: 'currentVersion' | 'objectVersion', expected: number, actual: number) {
-    super(`The secret's ${what} is not the expected one.`);
+  constructor(what: keyof typeof CONFLICTS, expected: number, actual: number) {
+    super(CONFLICTS[what]);
     this.expected = expected;
     this.actual = actual;
   }

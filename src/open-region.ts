@@ -7,6 +7,7 @@ import { errorFacts, type Logger } from './http/log.ts';
 import { KeyCache } from './kms/key-cache.ts';
 import { LocalProvider } from './kms/local-provider.ts';
 import { RootKeys } from './kms/root-keys.ts';
+import { PolicyStore } from './resolvers/policy-store.ts';
 import type { Region } from './resolvers/request-context.ts';
 import { openRootKeyFile } from './root-key-file.ts';
 
@@ -57,8 +58,18 @@ export async function openRegion(
     interrupted: () => keyCache.pause(),
     resumed: () => keyCache.resume(),
   });
+  const policies = new PolicyStore(db, notifications);
   const providers = new Map([['local', new LocalProvider(keys, keyCache)]]);
-  const region = { name, db, rootKeys: keys, providers, mayBind: () => false, keyCache, notifications };
+  const region = {
+    name,
+    db,
+    rootKeys: keys,
+    providers,
+    mayBind: () => false,
+    keyCache,
+    notifications,
+    policies,
+  };
   try {
     await requireRootKeys(region);
   } catch (error) {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { JSON_POINTER, resolvePointer } from './json-pointer.ts';
+import { JSON_POINTER, resolvePointer } from '../policy/json-pointer.ts';
 
 /** Where a claim stands in the token, or the constant that stands for it: exactly one of the two. */
 export interface ClaimSource<T> {

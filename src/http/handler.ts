@@ -5,7 +5,6 @@ import { ProjectMismatchError } from '../auth/project-mismatch-error.ts';
 import { record } from '../audit/record.ts';
 import { RequestError } from '../errors.ts';
 import { zeroEntries } from '../kms/envelope.ts';
-import { BUILT_IN_POLICIES } from '../policy/built-in-policies.ts';
 import type { Cidr } from '../policy/cidr.ts';
 import { clientAddress } from '../policy/client-address.ts';
 import type { Principal } from '../policy/principal.ts';
@@ -173,7 +172,6 @@ async function createContext(
   const loaders = new Map<Region, Loaders>();
   return {
     ...{ requestId, principal, clientAddress: address, userAgent, now, regions },
-    policies: BUILT_IN_POLICIES,
     limits: new RequestLimits(),
     loaders: (region) => {
       const made = loaders.get(region) ?? createLoaders(region, principal);

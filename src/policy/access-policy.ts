@@ -56,7 +56,7 @@ export interface AccessPolicyDecision {
 }
 
 const MAX_CONDITIONS_PER_TYPE = 100;
-const MAX_CIDRS = 1_000;
+export const MAX_CIDRS = 1_000;
 
 /** A condition with what decides it; `F` are the facts of its type. */
 interface Rule<C, F> {
@@ -64,14 +64,15 @@ interface Rule<C, F> {
   readonly matches: (facts: F) => boolean;
 }
 
-interface Rules {
+/** Conditions of both types, ready to be decided. */
+export interface ConditionRules {
   readonly ip: readonly Rule<IpCondition, IpAddress | null>[];
   readonly time: readonly Rule<TimeCondition, Date>[];
 }
 
 /** Throws InvalidInputError with the path of the offending field and the rule it breaks, never its value. */
 export function parseAccessPolicy(input: AccessPolicyInput, field: FieldPath): AccessPolicy {
-  return conditionsOf(compile(input, field));
+  return conditionsOf(compileAccessPolicy(input, field));
 }
 
 /**
@@ -84,11 +85,30 @@ export function evaluateAccessPolicy(policy: AccessPolicy | null, facts: AccessF
   const rules = compileStored(policy);
   if (rules === null) return { allowed: false, failedConditions: ['access policy unreadable'] };
   const address = facts.clientAddress === null ? null : parseIpAddress(facts.clientAddress);
-  const failedConditions = [...failures('ip', rules.ip, address), ...failures('time', rules.time, facts.at)];
+  const failedConditions = [
+    ...failuresOf('ip', rules.ip, address),
+    ...failuresOf('time', rules.time, facts.at),
+  ];
   return { allowed: failedConditions.length === 0, failedConditions };
 }
 
-function failures<F>(
+/** Whether the rules of one type let the facts pass: the same as no `failuresOf`, without making anything. */
+export function rulesPass<F>(rules: readonly Rule<{ readonly effect: Effect }, F>[], facts: F): boolean {
+  let isAllowed = true;
+  let hasMatched = false;
+  for (const { condition, matches } of rules) {
+    const isDeny = condition.effect === 'DENY';
+    if (!isDeny) isAllowed = false;
+    if ((isDeny || !hasMatched) && matches(facts)) {
+      if (isDeny) return false;
+      hasMatched = true;
+    }
+  }
+  return isAllowed || hasMatched;
+}
+
+/** What keeps the facts from passing the rules of one type, by the position of each condition; none: they pass. */
+export function failuresOf<F>(
   type: keyof AccessPolicy,
   rules: readonly Rule<{ readonly effect: Effect }, F>[],
   facts: F,
@@ -101,9 +121,9 @@ function failures<F>(
   return isAllowed ? denials : [...denials, `no ${type} ALLOW matched`];
 }
 
-function compileStored(policy: AccessPolicy): Rules | null {
+function compileStored(policy: AccessPolicy): ConditionRules | null {
   try {
-    const rules = compile(policy, []);
+    const rules = compileAccessPolicy(policy, []);
     return isDeepStrictEqual(conditionsOf(rules), policy) ? rules : null;
   } catch {
     // Also a TypeError: what is stored need not have the shape that its type promises.
@@ -111,24 +131,33 @@ function compileStored(policy: AccessPolicy): Rules | null {
   }
 }
 
-function conditionsOf({ ip, time }: Rules): AccessPolicy {
+/** The conditions of rules in their stored form. */
+export function conditionsOf({ ip, time }: ConditionRules): AccessPolicy {
   return { ip: ip.map(({ condition }) => condition), time: time.map(({ condition }) => condition) };
 }
 
-function compile(input: AccessPolicyInput, field: FieldPath): Rules {
-  const ip = input.ip ?? [];
-  const time = input.time ?? [];
-  if (ip.length === 0 && time.length === 0) {
+function compileAccessPolicy(input: AccessPolicyInput, field: FieldPath): ConditionRules {
+  if (!input.ip?.length && !input.time?.length) {
     throw new InvalidInputError(field, 'An access policy needs an ip or a time condition.');
   }
+  return compileConditions(input, field, 'An access policy');
+}
+
+/** `holder` begins the sentence of a limit: what it is that has the conditions. */
+export function compileConditions(
+  input: AccessPolicyInput,
+  field: FieldPath,
+  holder: string,
+): ConditionRules {
+  const ip = input.ip ?? [];
+  const time = input.time ?? [];
   for (const [type, { length }] of Object.entries({ ip, time })) {
     if (length <= MAX_CONDITIONS_PER_TYPE) continue;
-    const rule = `An access policy has at most ${MAX_CONDITIONS_PER_TYPE} ${type} conditions.`;
+    const rule = `${holder} has at most ${MAX_CONDITIONS_PER_TYPE} ${type} conditions.`;
     throw new InvalidInputError([...field, type], rule);
   }
   if (ip.reduce((sum, { cidrs }) => sum + cidrs.length, 0) > MAX_CIDRS) {
-    const rule = 'An access policy has at most 1,000 CIDRs in all.';
-    throw new InvalidInputError([...field, 'ip'], rule);
+    throw new InvalidInputError([...field, 'ip'], `${holder} has at most 1,000 CIDRs in all.`);
   }
   return {
     ip: ip.map((condition, i) => compileIp(condition, [...field, 'ip', String(i)])),
@@ -136,7 +165,7 @@ function compile(input: AccessPolicyInput, field: FieldPath): Rules {
   };
 }
 
-function compileIp({ effect, cidrs }: IpCondition, field: FieldPath): Rules['ip'][number] {
+function compileIp({ effect, cidrs }: IpCondition, field: FieldPath): ConditionRules['ip'][number] {
   checkEffect(effect, field);
   if (cidrs.length === 0) {
     throw new InvalidInputError([...field, 'cidrs'], 'An ip condition needs at least one CIDR.');
@@ -155,7 +184,7 @@ function compileIp({ effect, cidrs }: IpCondition, field: FieldPath): Rules['ip'
   };
 }
 
-function compileTime(input: TimeConditionInput, field: FieldPath): Rules['time'][number] {
+function compileTime(input: TimeConditionInput, field: FieldPath): ConditionRules['time'][number] {
   const { effect, start, end, timeZone } = input;
   const days = [...(input.days ?? [])];
   checkEffect(effect, field);

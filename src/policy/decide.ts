@@ -1,14 +1,20 @@
-import { matchesPattern } from './matches-pattern.ts';
+import {
+  type Bindable,
+  boundStatements,
+  type CompiledStatement,
+  type MatchedStatement,
+  names,
+  type StatementsByEffect,
+} from './compiled-policies.ts';
+import { parseIpAddress } from './ip-address.ts';
 import type { Permission } from './permission.ts';
-import type { Policy, PolicySubject, Resource, Statement } from './policy.ts';
+import type { Policy, Resource } from './policy.ts';
 import type { Principal } from './principal.ts';
+import type { ConditionFacts } from './statement-conditions.ts';
+
+export type { MatchedStatement } from './compiled-policies.ts';
 
 export type DecisionReason = 'ALLOWED_BY_STATEMENT' | 'DENIED_BY_STATEMENT' | 'NO_STATEMENT_ALLOWS';
-
-export interface MatchedStatement {
-  readonly policy: string;
-  readonly statement: Statement;
-}
 
 export interface Decision {
   readonly allowed: boolean;
@@ -24,27 +30,85 @@ export interface Facts {
   readonly at: Date;
 }
 
-/** Pure: DENY overrides, nothing is allowed by default, and the statements that decided are named. */
+/** Who is decided about. `claims` null: unknown, as of somebody whose token is not at hand. */
+export type Asking = Bindable & { readonly claims: Principal['claims'] | null };
+
+/**
+ * Pure: DENY overrides, nothing is allowed by default, and the statements that decided are named. A statement counts when
+ * it binds the principal, has the permission, names the resource, and its conditions hold.
+ */
 export function decide(
-  principal: Principal,
+  principal: Asking,
   permission: Permission,
   resource: Resource,
   facts: Facts,
 ): Decision {
-  const matched = facts.policies
-    .filter((policy) => policy.subjects.some((subject) => isBound(subject, principal)))
-    .flatMap((policy) => policy.statements.map((statement) => ({ policy: policy.name, statement })))
-    .filter(({ statement }) => statement.permissions.includes(permission))
-    .filter(({ statement }) => statement.resources.some((pattern) => matchesPattern(pattern, resource)));
-  const denied = matched.filter(({ statement }) => statement.effect === 'DENY');
+  const statements = boundStatements(facts.policies, principal).get(permission);
+  if (!statements) return NOTHING_ALLOWS;
+  const segments = resource.name.split('/');
+  const conditionFacts = new LazyConditionFacts(principal, facts);
+  const denied = matching(statements.DENY, resource, segments, conditionFacts);
   if (denied.length > 0) return { allowed: false, reason: 'DENIED_BY_STATEMENT', matched: denied };
-  if (matched.length > 0) return { allowed: true, reason: 'ALLOWED_BY_STATEMENT', matched };
-  return { allowed: false, reason: 'NO_STATEMENT_ALLOWS', matched };
+  const allowed = matching(statements.ALLOW, resource, segments, conditionFacts);
+  if (allowed.length > 0) return { allowed: true, reason: 'ALLOWED_BY_STATEMENT', matched: allowed };
+  return NOTHING_ALLOWS;
 }
 
-function isBound(subject: PolicySubject, principal: Principal): boolean {
-  if (subject.issuer !== null && subject.issuer !== principal.issuer) return false;
-  return subject.kind === 'ROLE'
-    ? principal.roles.includes(subject.value)
-    : principal.subject === subject.value;
+const NONE: readonly never[] = [];
+const NOTHING_ALLOWS: Decision = { allowed: false, reason: 'NO_STATEMENT_ALLOWS', matched: NONE };
+
+/** The address is read only when a condition asks for it. */
+class LazyConditionFacts implements ConditionFacts {
+  readonly at: Date;
+  readonly claims: ConditionFacts['claims'];
+  readonly #text: string | null;
+  #address: ConditionFacts['address'] | undefined;
+
+  constructor({ claims }: Asking, { at, clientAddress }: Facts) {
+    this.at = at;
+    this.claims = claims;
+    this.#text = clientAddress;
+  }
+
+  get address(): ConditionFacts['address'] {
+    return (this.#address ??= this.#text === null ? null : parseIpAddress(this.#text));
+  }
+}
+
+function matching(
+  statements: readonly CompiledStatement[],
+  resource: Resource,
+  segments: readonly string[],
+  facts: ConditionFacts,
+): readonly MatchedStatement[] {
+  let found: MatchedStatement[] | null = null;
+  for (const statement of statements) {
+    if (!names(statement, resource, segments) || statement.conditions?.hold(facts) === false) continue;
+    (found ??= []).push(statement.matched);
+  }
+  return found ?? NONE;
+}
+
+/**
+ * The conditions that keep statements from counting which otherwise would: each with its policy, its statement and its
+ * position, and no values.
+ */
+export function failedConditions(
+  principal: Asking,
+  permission: Permission,
+  resource: Resource,
+  facts: Facts,
+): readonly string[] {
+  const segments = resource.name.split('/');
+  const conditionFacts = new LazyConditionFacts(principal, facts);
+  const statements: StatementsByEffect | undefined = boundStatements(facts.policies, principal).get(
+    permission,
+  );
+  return [...(statements?.DENY ?? []), ...(statements?.ALLOW ?? [])]
+    .filter((statement) => names(statement, resource, segments))
+    .flatMap(({ matched: { policy, statement }, conditions }) =>
+      (conditions?.failures(conditionFacts) ?? []).map(
+        (failure) => `policy ${policy}, statement ${statement.name} (${statement.effect}): ${failure}`,
+      ),
+    );
 }

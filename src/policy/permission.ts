@@ -21,3 +21,10 @@ export const PERMISSIONS = {
 
 export type Permission = keyof typeof PERMISSIONS;
 export const PERMISSION_NAMES = Object.keys(PERMISSIONS) as readonly Permission[];
+
+/** The kind of resource that each right is about: by how its name begins. */
+export function resourceKindOf(permission: Permission): 'secret' | 'kms-key' | 'policy' | 'audit' {
+  if (permission.startsWith('SECRET_')) return 'secret';
+  if (permission.startsWith('KMS_KEY_')) return 'kms-key';
+  return permission.startsWith('POLICY_') ? 'policy' : 'audit';
+}

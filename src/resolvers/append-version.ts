@@ -19,7 +19,7 @@ export async function appendVersion(
   { expectedVersion, idempotencyKey }: Expectations,
   contentFor: (key: UsableKey) => Promise<SecretContent>,
 ): Promise<SecretVersionPayload> {
-  const { ctx, region, tx, event, at } = operation;
+  const { region, tx, event, at } = operation;
   const actual = secret.currentVersion ?? 0;
   if (expectedVersion !== null && expectedVersion !== actual) {
     throw new ConflictError('currentVersion', expectedVersion, actual);
@@ -34,5 +34,5 @@ export async function appendVersion(
     data: counters,
   });
   await rememberResult(operation, idempotencyKey, { resourceId: secret.id, version: number });
-  return secretVersionPayload(ctx, region, { ...secret, ...counters }, version);
+  return secretVersionPayload(operation, region, { ...secret, ...counters }, version);
 }

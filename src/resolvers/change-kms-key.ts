@@ -39,14 +39,15 @@ export async function changeKmsKey(
   const region = regionOf(ctx, reference.region, ['input', 'region']);
   requireCleanText(reference.identity, ['input', 'identity'], 'line');
   const draft = () => new EventDraft(action, 'kms-key', reference.identity);
-  const changed = await operate(ctx, region, draft, async (operation) => {
+  const { owner, payload } = await operate(ctx, region, draft, async (operation) => {
     const key = await lockKmsKeyForChange(operation, reference.identity);
     if (!key) throw new NotFoundError('kmsKey');
     requireOnKmsKey(operation, permission, key.identity);
-    return applyChange(operation, key, await change(operation, key));
+    const changed = await applyChange(operation, key, await change(operation, key));
+    return { owner: ownerOf(key), payload: kmsKeyPayload(operation, changed) };
   });
-  region.keyCache.forget(ownerOf(changed));
-  return kmsKeyPayload(ctx, { ...changed, region });
+  region.keyCache.forget(owner);
+  return payload;
 }
 
 /** Writes the change and tells every gateway. */
@@ -73,6 +74,7 @@ export async function lockKmsKeyForChange(
   return findKmsKey(tx, ctx.principal, identity);
 }
 
-export function kmsKeyPayload(ctx: RequestContext, key: KmsKey): KmsKeyPayload {
-  return { kmsKey: may(ctx, 'KMS_KEY_READ', kmsKeyOf(key.identity)) ? key : null };
+export function kmsKeyPayload(operation: Operation, key: KmsKeyRow): KmsKeyPayload {
+  const { region } = operation;
+  return { kmsKey: may(operation, 'KMS_KEY_READ', kmsKeyOf(key.identity)) ? { ...key, region } : null };
 }

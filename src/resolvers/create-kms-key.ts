@@ -53,7 +53,7 @@ export async function createKmsKey(ctx: RequestContext, input: CreateKmsKeyInput
   return operate(ctx, region, draft, async (operation) => {
     const { event } = operation;
     event.details['name'] = wanted.name;
-    const decision = decisionOn(ctx, 'KMS_KEY_CREATE', kmsKeyOf(identity));
+    const decision = decisionOn(operation, 'KMS_KEY_CREATE', kmsKeyOf(identity));
     if (!decision.allowed)
       throw event.deny('KMS_KEY_CREATE', decision.reason, new AccessDeniedError('KMS_KEY_CREATE'));
     const first = await claimIdempotencyKey(operation, idempotencyKey, input);
@@ -63,7 +63,7 @@ export async function createKmsKey(ctx: RequestContext, input: CreateKmsKeyInput
     const bound = operation.keys.bind(wanted.provider, { ...key, region: region.name });
     await writeGeneration(operation, key, await firstGeneration(bound));
     await rememberResult(operation, idempotencyKey, { resourceId: identity, version: null });
-    return kmsKeyPayload(ctx, { ...key, region });
+    return kmsKeyPayload(operation, key);
   });
 }
 
@@ -104,11 +104,12 @@ async function firstGeneration({ provider, reference }: BoundKey): Promise<KmsKe
   }
 }
 
-async function replay({ ctx, region, tx, event }: Operation, identity: string): Promise<KmsKeyPayload> {
+async function replay(operation: Operation, identity: string): Promise<KmsKeyPayload> {
+  const { ctx, tx, event } = operation;
   const key = await findKmsKey(tx, ctx.principal, identity);
   if (!key) throw new KeyUnavailableError(identity);
   event.resource = identity;
-  return kmsKeyPayload(ctx, { ...key, region });
+  return kmsKeyPayload(operation, key);
 }
 
 function parseKey(ctx: RequestContext, region: Region, input: CreateKmsKeyInput): NewKey {

@@ -70,10 +70,10 @@ export async function createSecret(
 }
 
 /** Existence is no part of the answer: only the path that the caller named. */
-export function requireCreate({ ctx, event }: Pick<Operation, 'ctx' | 'event'>, path: string): void {
-  const decision = decisionOn(ctx, 'SECRET_CREATE', secretAt(path));
+export function requireCreate(operation: Pick<Operation, 'ctx' | 'facts' | 'event'>, path: string): void {
+  const decision = decisionOn(operation, 'SECRET_CREATE', secretAt(path));
   if (!decision.allowed) {
-    throw event.deny('SECRET_CREATE', decision.reason, new AccessDeniedError('SECRET_CREATE'));
+    throw operation.event.deny('SECRET_CREATE', decision.reason, new AccessDeniedError('SECRET_CREATE'));
   }
 }
 
@@ -94,7 +94,7 @@ async function create(
   event.version = 1;
   const version = await writeVersion(operation, secret, 1, key, content);
   await rememberResult(operation, idempotencyKey, { resourceId: secret.id, version: 1 });
-  return secretVersionPayload(ctx, region, secret, version);
+  return secretVersionPayload(operation, region, secret, version);
 }
 
 /** null when the path is taken; whoever takes it at the same moment is waited for. */

@@ -50,6 +50,6 @@ export async function deleteSecret(
       where: { organisation_id: { organisation: secret.organisation, id: secret.id } },
       data: state,
     });
-    return secretPayload(ctx, region, { ...secret, ...state });
+    return secretPayload(operation, region, { ...secret, ...state });
   });
 }

@@ -35,7 +35,7 @@ export async function destroySecretVersion(
     requireOnSecret(operation, 'SECRET_DELETE', path);
     const version = await findVersion(tx, secret, number);
     if (!version) throw new NotFoundError('version');
-    if (version.status === 'DESTROYED') return secretVersionPayload(ctx, region, secret, version);
+    if (version.status === 'DESTROYED') return secretVersionPayload(operation, region, secret, version);
     const { organisation, id } = secret;
     const destroyed = await tx.secretVersion.update({
       where: { organisation_secretId_number: { organisation, secretId: id, number } },
@@ -51,7 +51,7 @@ export async function destroySecretVersion(
     await forgetResults(operation, id, number);
     const state = { currentVersion: await highestActive(tx, secret), updatedAt: at };
     await tx.secret.update({ where: { organisation_id: { organisation, id } }, data: state });
-    return secretVersionPayload(ctx, region, { ...secret, ...state }, destroyed);
+    return secretVersionPayload(operation, region, { ...secret, ...state }, destroyed);
   });
 }
 

@@ -9,7 +9,9 @@ import type { Region, RequestContext } from './request-context.ts';
 export async function findFolder(ctx: RequestContext, region: Region, path: string): Promise<Folder | null> {
   const folder = { region, path };
   if (path === '/') return folder;
-  if (listFilter(ctx.principal, ['SECRET_LIST', 'SECRET_READ'], 'secret', factsOf(ctx)) === 'NONE') {
+  if (
+    listFilter(ctx.principal, ['SECRET_LIST', 'SECRET_READ'], 'secret', await factsOf(ctx, region)) === 'NONE'
+  ) {
     return null;
   }
   const prefix = folderKeyPrefix(path);

@@ -29,7 +29,9 @@ export async function folderChildren(
   const list = `folder:${path}`;
   const prefix = folderKeyPrefix(path);
   const page = parsePage(args, list, (parts) => isChildKey(prefix, parts));
-  if (listFilter(ctx.principal, ['SECRET_LIST', 'SECRET_READ'], 'secret', factsOf(ctx)) === 'NONE') {
+  if (
+    listFilter(ctx.principal, ['SECRET_LIST', 'SECRET_READ'], 'secret', await factsOf(ctx, region)) === 'NONE'
+  ) {
     return emptyConnection();
   }
   const { client } = region.db;

@@ -1,4 +1,4 @@
-import { kmsKeyOf, may } from './authorise.ts';
+import { decidingIn, kmsKeyOf, may } from './authorise.ts';
 import { regionOf } from './input/region-of.ts';
 import type { Region, RequestContext } from './request-context.ts';
 import type { KmsKey } from './secret-types.ts';
@@ -19,5 +19,6 @@ export async function readableKmsKey(
 ): Promise<KmsKey | null> {
   // A NUL would be an error to Postgres; no identity has one.
   const row = identity.includes('\0') ? null : await ctx.loaders(region).kmsKey.load(identity);
-  return row && may(ctx, 'KMS_KEY_READ', kmsKeyOf(identity)) ? { ...row, region } : null;
+  const deciding = await decidingIn(ctx, region);
+  return row && may(deciding, 'KMS_KEY_READ', kmsKeyOf(identity)) ? { ...row, region } : null;
 }

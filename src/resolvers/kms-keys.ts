@@ -14,7 +14,12 @@ export async function kmsKeys(
   const region = regionOf(ctx, args.region, ['region']);
   const list = 'kms-keys';
   const page = parsePage(args, list, isIdentity);
-  const filter = listFilter(ctx.principal, ['KMS_KEY_LIST', 'KMS_KEY_READ'], 'kms-key', factsOf(ctx));
+  const filter = listFilter(
+    ctx.principal,
+    ['KMS_KEY_LIST', 'KMS_KEY_READ'],
+    'kms-key',
+    await factsOf(ctx, region),
+  );
   if (filter === 'NONE') return emptyConnection();
   const { organisation, project } = ctx.principal;
   const above = page.after ? { gt: String(page.after[0]) } : {};

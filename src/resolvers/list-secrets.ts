@@ -40,7 +40,12 @@ export async function listSecrets(
 ): Promise<Connection<Secret>> {
   const list = `secrets:${order.field}:${order.direction}`;
   const page = parsePage(args, list, (parts) => isPosition(order, parts));
-  const filter = listFilter(ctx.principal, ['SECRET_LIST', 'SECRET_READ'], 'secret', factsOf(ctx));
+  const filter = listFilter(
+    ctx.principal,
+    ['SECRET_LIST', 'SECRET_READ'],
+    'secret',
+    await factsOf(ctx, region),
+  );
   if (filter === 'NONE') return emptyConnection();
   const { expression, type } = POSITIONS[order.field];
   const ascending = (order.direction === 'ASC') !== page.backward;

@@ -1,16 +1,18 @@
 import { findSecretById } from '../db/secret-row.ts';
 import { InvalidInputError } from '../errors.ts';
 import { parseFolderPath } from '../policy/secret-path.ts';
-import { may, secretAt } from './authorise.ts';
+import { decidingIn, may, secretAt } from './authorise.ts';
 import { findFolder } from './find-folder.ts';
 import type { Folder } from './folder.ts';
 import { decodeGlobalId, type GlobalId } from './input/global-id.ts';
 import { readableKmsKey } from './kms-key.ts';
+import { readablePolicy } from './policy.ts';
+import type { NamedPolicy } from './policy-types.ts';
 import type { Region, RequestContext } from './request-context.ts';
 import type { KmsKey, Secret, SecretVersion } from './secret-types.ts';
 import { secretVersion } from './secret-version.ts';
 
-export type Node = Secret | SecretVersion | Folder | KmsKey;
+export type Node = Secret | SecretVersion | Folder | KmsKey | NamedPolicy;
 
 /** A node with the type that its id names. */
 export interface TypedNode {
@@ -52,11 +54,14 @@ async function loadNode(ctx: RequestContext, { type, region, key }: GlobalId): P
       return findFolder(ctx, region, parseFolderPath(key, ['id']));
     case 'KmsKey':
       return readableKmsKey(ctx, region, key);
+    case 'Policy':
+      return readablePolicy(ctx, region, key);
   }
 }
 
 async function readableSecret(ctx: RequestContext, region: Region, id: string): Promise<Secret | null> {
   const row = await findSecretById(region.db.client, ctx.principal, id);
   const gone = row?.purgeAt && row.purgeAt <= ctx.now();
-  return row && !gone && may(ctx, 'SECRET_READ', secretAt(row.path)) ? { ...row, region } : null;
+  const deciding = await decidingIn(ctx, region);
+  return row && !gone && may(deciding, 'SECRET_READ', secretAt(row.path)) ? { ...row, region } : null;
 }

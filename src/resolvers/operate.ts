@@ -4,7 +4,9 @@ import type { Transaction } from '../db/database.ts';
 import { DecryptionFailedError, UserError } from '../errors.ts';
 import { KeySession } from '../kms/key-session.ts';
 import type { EventDraft } from './event-draft.ts';
+import type { Facts } from '../policy/decide.ts';
 import type { Region, RequestContext } from './request-context.ts';
+import { withPolicies } from './with-policies.ts';
 
 /** What an operation works with while its transaction is open. */
 export interface Operation {
@@ -13,6 +15,8 @@ export interface Operation {
   readonly tx: Transaction;
   readonly event: EventDraft;
   readonly keys: KeySession;
+  /** What all its decisions rest on. */
+  readonly facts: Facts;
   /** The time of everything that the operation writes. */
   readonly at: Date;
 }
@@ -43,8 +47,8 @@ async function transact<T>(
   draft: () => EventDraft,
   work: (operation: Operation) => Promise<T>,
 ): Promise<T> {
-  const outcome = await region.db.transaction(async (tx) => {
-    const operation = { ctx, region, tx, event: draft(), keys, at: ctx.now() };
+  const outcome = await withPolicies(ctx, region, async (tx, facts) => {
+    const operation = { ctx, region, tx, event: draft(), keys, facts, at: facts.at };
     await tx.$executeRaw`SAVEPOINT operation`;
     try {
       const result = await work(operation);

@@ -49,14 +49,14 @@ export async function lockDeleted({ ctx, tx, event, at }: Operation, id: string)
 
 /** Throws unless the caller has the right on the deleted secret's path. */
 export function requireOnDeleted(
-  { ctx, event }: Pick<Operation, 'ctx' | 'event'>,
+  operation: Pick<Operation, 'ctx' | 'facts' | 'event'>,
   permission: Permission,
   path: string,
 ): void {
-  const decision = decisionOn(ctx, permission, secretAt(path));
+  const decision = decisionOn(operation, permission, secretAt(path));
   if (decision.allowed) return;
-  const seen = may(ctx, 'SECRET_READ', secretAt(path));
-  throw event.deny(
+  const seen = may(operation, 'SECRET_READ', secretAt(path));
+  throw operation.event.deny(
     permission,
     decision.reason,
     seen ? new AccessDeniedError(permission) : new NotFoundError('deletedSecret'),

@@ -12,6 +12,7 @@ import {
 } from '../errors.ts';
 import type { SecretContent } from '../kms/envelope.ts';
 import { KeySession } from '../kms/key-session.ts';
+import type { Facts } from '../policy/decide.ts';
 import { pathKey } from '../policy/secret-path.ts';
 import { requireAccessPolicy, requireKeyUse, requireOnSecret } from './authorise.ts';
 import { EventDraft } from './event-draft.ts';
@@ -20,6 +21,7 @@ import { auditActor, isRecordable } from './operate.ts';
 import type { ReadRequest } from './parse-read-request.ts';
 import type { Region, RequestContext } from './request-context.ts';
 import { openVersion } from './versions.ts';
+import { withPolicies } from './with-policies.ts';
 
 /** A value in the open, with what sealed it. */
 export interface SecretValue {
@@ -57,8 +59,8 @@ function readInTransaction(
   keys: KeySession,
   requests: readonly ReadRequest[],
 ): Promise<readonly ReadOutcome[]> {
-  return region.db.transaction(async (tx) => {
-    const at = ctx.now();
+  return withPolicies(ctx, region, async (tx, facts) => {
+    const { at } = facts;
     const stored = await load(tx, ctx, requests);
     const outcomes: ReadOutcome[] = [];
     const events: AuditEvent[] = [];
@@ -66,7 +68,7 @@ function readInTransaction(
     await keys.each(requests, async (request) => {
       const event = new EventDraft('secret.getValue', 'secret', request.path);
       try {
-        const { secretId, value } = await readOne({ ctx, region, event, keys, at }, stored, request);
+        const { secretId, value } = await readOne({ ctx, region, event, keys, facts, at }, stored, request);
         outcomes.push(value);
         events.push(event.succeeded());
         read.push({ secretId, number: value.version });
@@ -90,6 +92,7 @@ async function readOne(
     readonly region: Region;
     readonly event: EventDraft;
     readonly keys: KeySession;
+    readonly facts: Facts;
     readonly at: Date;
   },
   stored: Stored,

@@ -6,14 +6,12 @@ import { type SecretVersionPayload, secretVersionPayload } from './secret-types.
 import { findVersion } from './versions.ts';
 
 /** What the first call with an idempotency key made, as it stands now. */
-export async function replayed(
-  { ctx, region, tx, event, at }: Operation,
-  first: FirstResult,
-): Promise<SecretVersionPayload> {
+export async function replayed(operation: Operation, first: FirstResult): Promise<SecretVersionPayload> {
+  const { ctx, region, tx, event, at } = operation;
   const secret = await findSecretById(tx, ctx.principal, first.resourceId);
   const version = secret && first.version !== null && (await findVersion(tx, secret, first.version));
   if (!version || (secret.purgeAt && secret.purgeAt <= at)) throw new NotFoundError('secret');
   event.resourceId = secret.id;
   event.version = version.number;
-  return secretVersionPayload(ctx, region, secret, version);
+  return secretVersionPayload(operation, region, secret, version);
 }

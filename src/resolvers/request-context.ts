@@ -4,9 +4,9 @@ import type { SecretEntry } from '../kms/envelope.ts';
 import type { KeyCache } from '../kms/key-cache.ts';
 import type { KmsProvider } from '../kms/provider.ts';
 import type { RootKeys } from '../kms/root-keys.ts';
-import type { Policy } from '../policy/policy.ts';
 import type { Principal } from '../policy/principal.ts';
 import type { Loaders } from './loaders.ts';
+import type { PolicyStore } from './policy-store.ts';
 import type { RequestLimits } from './request-limits.ts';
 
 /** A region: its own database, root keys and providers of KMS keys. */
@@ -20,6 +20,7 @@ export interface Region {
   readonly keyCache: KeyCache;
   /** What other gateways tell of changes. */
   readonly notifications: Notifications;
+  readonly policies: PolicyStore;
 }
 
 /** What an operation knows of the request that it serves. */
@@ -33,7 +34,6 @@ export interface RequestContext {
   readonly now: () => Date;
   /** The default region first. */
   readonly regions: readonly Region[];
-  readonly policies: readonly Policy[];
   readonly limits: RequestLimits;
   readonly loaders: (region: Region) => Loaders;
   /** Values opened for this request: zeroed when its answer has been written. */

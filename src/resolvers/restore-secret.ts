@@ -57,7 +57,7 @@ export async function restoreSecret(ctx: RequestContext, input: RestoreSecretInp
       throw error;
     }
     if (moves) await rewrapVersions(operation, deleted, path);
-    return secretPayload(ctx, region, { ...deleted, ...state });
+    return secretPayload(operation, region, { ...deleted, ...state });
   });
 }
 

@@ -3,7 +3,8 @@ import { Prisma } from '../db/generated/client.ts';
 import type { SecretValueFormat } from '../kms/envelope.ts';
 import { rewrapDataKey } from '../kms/envelope.ts';
 import { DecryptionFailedError, NotFoundError } from '../errors.ts';
-import { kmsKeyOf, may, requireOnKmsKey } from './authorise.ts';
+import { requireOnKmsKey } from './authorise.ts';
+import { kmsKeyPayload } from './change-kms-key.ts';
 import { EventDraft } from './event-draft.ts';
 import { regionOf } from './input/region-of.ts';
 import { requireCleanText } from './input/require-clean-text.ts';
@@ -54,9 +55,7 @@ export async function rewrapSecrets(
       await pause(0);
       continue;
     }
-    const { key, remaining } = batch;
-    const kmsKey = may(ctx, 'KMS_KEY_READ', kmsKeyOf(identity)) ? { ...key, region } : null;
-    return { kmsKey, rewrapped, remaining };
+    return { kmsKey: batch.kmsKey, rewrapped, remaining: batch.remaining };
   }
 }
 
@@ -67,7 +66,7 @@ interface Position {
 const FIRST: Position = { secretId: '00000000-0000-0000-0000-000000000000', number: 0 };
 
 interface Batch {
-  readonly key: KmsKeyRow;
+  readonly kmsKey: KmsKey | null;
   readonly rewrapped: number;
   readonly remaining: number;
   /** Where the next batch goes on; null when this was the last. */
@@ -88,7 +87,13 @@ async function rewrapBatch(operation: Operation, identity: string, after: Positi
   event.details['rewrapped'] = String(rewrapped.length);
   event.details['remaining'] = String(remaining);
   const last = rows.at(-1);
-  return { key, remaining, rewrapped: rewrapped.length, last: rows.length === BATCH && last ? last : null };
+  const { kmsKey } = kmsKeyPayload(operation, key);
+  return {
+    kmsKey,
+    remaining,
+    rewrapped: rewrapped.length,
+    last: rows.length === BATCH && last ? last : null,
+  };
 }
 
 function olderThan({ organisation, identity }: KmsKeyRow, number: number) {

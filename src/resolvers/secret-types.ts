@@ -1,7 +1,7 @@
 import type { KmsKeyModel, SecretVersionModel } from '../db/generated/models.ts';
 import type { SecretRow } from '../db/secret-row.ts';
-import { may, secretAt } from './authorise.ts';
-import type { Region, RequestContext } from './request-context.ts';
+import { type Deciding, may, secretAt } from './authorise.ts';
+import type { Region } from './request-context.ts';
 
 /** A secret in its region, as operations answer it: its caller may read it. */
 export type Secret = SecretRow & { readonly region: Region };
@@ -33,17 +33,17 @@ export interface SecretVersionPayload extends SecretPayload {
   readonly version: SecretVersion;
 }
 
-export function secretPayload(ctx: RequestContext, region: Region, row: SecretRow): SecretPayload {
-  return { secret: may(ctx, 'SECRET_READ', secretAt(row.path)) ? { ...row, region } : null };
+export function secretPayload(deciding: Deciding, region: Region, row: SecretRow): SecretPayload {
+  return { secret: may(deciding, 'SECRET_READ', secretAt(row.path)) ? { ...row, region } : null };
 }
 
 export function secretVersionPayload(
-  ctx: RequestContext,
+  deciding: Deciding,
   region: Region,
   row: SecretRow,
   version: Omit<SecretVersion, 'secret'>,
 ): SecretVersionPayload {
-  return { ...secretPayload(ctx, region, row), version: versionOf({ ...row, region }, version) };
+  return { ...secretPayload(deciding, region, row), version: versionOf({ ...row, region }, version) };
 }
 
 export function versionOf(secret: Secret, version: Omit<SecretVersion, 'secret'>): SecretVersion {

@@ -1,6 +1,6 @@
 import { findSecretsByKey } from '../db/secret-row.ts';
 import { parseSecretPath, pathKey } from '../policy/secret-path.ts';
-import { may, secretAt } from './authorise.ts';
+import { decidingIn, may, secretAt } from './authorise.ts';
 import { regionOf } from './input/region-of.ts';
 import type { RequestContext } from './request-context.ts';
 import type { Secret } from './secret-types.ts';
@@ -13,5 +13,6 @@ export async function secret(
   const region = regionOf(ctx, args.region, ['region']);
   const path = parseSecretPath(args.path, ['path']);
   const [row] = await findSecretsByKey(region.db.client, ctx.principal, [pathKey(path)]);
-  return row && may(ctx, 'SECRET_READ', secretAt(path)) ? { ...row, region } : null;
+  const deciding = await decidingIn(ctx, region);
+  return row && may(deciding, 'SECRET_READ', secretAt(path)) ? { ...row, region } : null;
 }

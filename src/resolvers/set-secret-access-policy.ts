@@ -43,6 +43,6 @@ export async function setSecretAccessPolicy(
       where: { organisation_id: { organisation: secret.organisation, id: secret.id } },
       data: { ...state, accessPolicy: (accessPolicy as Prisma.InputJsonObject | null) ?? Prisma.DbNull },
     });
-    return secretPayload(ctx, region, { ...secret, ...state, accessPolicy });
+    return secretPayload(operation, region, { ...secret, ...state, accessPolicy });
   });
 }

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import type { Scope } from '../db/secret-row.ts';
-import { BUILT_IN_POLICIES } from '../policy/built-in-policies.ts';
 import { createLoaders } from './loaders.ts';
 import type { Region, RequestContext } from './request-context.ts';
 import { RequestLimits } from './request-limits.ts';
@@ -19,7 +18,6 @@ export function systemContext(
   };
   return {
     ...{ requestId: randomUUID(), principal, clientAddress: null, userAgent: null, now, regions: [region] },
-    policies: BUILT_IN_POLICIES,
     limits: new RequestLimits(),
     loaders: (from) => createLoaders(from, principal),
     openedEntries: [],

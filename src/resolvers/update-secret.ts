@@ -34,7 +34,7 @@ export async function updateSecret(ctx: RequestContext, input: UpdateSecretInput
     requireOnSecret(operation, 'SECRET_UPDATE', path);
     requireObjectVersion(secret, expected);
     event.details['changed'] = Object.keys(changes).join(', ');
-    if (Object.keys(changes).length === 0) return secretPayload(ctx, region, secret);
+    if (Object.keys(changes).length === 0) return secretPayload(operation, region, secret);
     const state = { ...changes, objectVersion: secret.objectVersion + 1, updatedAt: at };
     const { description, labels, annotations } = { ...secret, ...changes };
     // Not through the client, which drops a label named __proto__.
@@ -42,7 +42,7 @@ export async function updateSecret(ctx: RequestContext, input: UpdateSecretInput
       UPDATE secret SET description = ${description}, labels = ${JSON.stringify(labels)}::jsonb,
         annotations = ${JSON.stringify(annotations)}::jsonb, object_version = ${state.objectVersion}, updated_at = ${at}
       WHERE organisation = ${secret.organisation} AND id = ${secret.id}::uuid`;
-    return secretPayload(ctx, region, { ...secret, ...state });
+    return secretPayload(operation, region, { ...secret, ...state });
   });
 }
 

@@ -19,7 +19,7 @@ const TEXTS = {
   timeZone: 'The time zone of days, start and end.',
 } as const;
 
-const IpConditionType = builder.objectRef<IpCondition>('IpCondition').implement({
+export const IpConditionType = builder.objectRef<IpCondition>('IpCondition').implement({
   description: TEXTS.ipCondition,
   fields: (t) => ({
     effect: t.expose('effect', { type: EffectEnum, description: TEXTS.effect }),
@@ -27,7 +27,7 @@ const IpConditionType = builder.objectRef<IpCondition>('IpCondition').implement(
   }),
 });
 
-const TimeConditionType = builder.objectRef<TimeCondition>('TimeCondition').implement({
+export const TimeConditionType = builder.objectRef<TimeCondition>('TimeCondition').implement({
   description: TEXTS.timeCondition,
   fields: (t) => ({
     effect: t.expose('effect', { type: EffectEnum, description: TEXTS.effect }),
@@ -50,7 +50,7 @@ export const AccessPolicyType = builder.objectRef<AccessPolicy>('AccessPolicy').
   }),
 });
 
-const IpConditionInput = builder.inputType('IpConditionInput', {
+export const IpConditionInput = builder.inputType('IpConditionInput', {
   description: TEXTS.ipCondition,
   fields: (t) => ({
     effect: t.field({ type: EffectEnum, required: true, description: TEXTS.effect }),
@@ -58,7 +58,7 @@ const IpConditionInput = builder.inputType('IpConditionInput', {
   }),
 });
 
-const TimeConditionInput = builder.inputType('TimeConditionInput', {
+export const TimeConditionInput = builder.inputType('TimeConditionInput', {
   description: TEXTS.timeCondition,
   fields: (t) => ({
     effect: t.field({ type: EffectEnum, required: true, description: TEXTS.effect }),

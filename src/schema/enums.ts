@@ -85,3 +85,22 @@ export const KmsKeyStatusEnum = builder.enumType('KmsKeyStatus', {
     PENDING_DELETION: 'The key waits for its deletion and seals and opens nothing.',
   }),
 });
+
+export const PolicySubjectKindEnum = builder.enumType('PolicySubjectKind', {
+  description: 'Whom a policy can be bound to.',
+  values: described({
+    ROLE: 'Everybody with the role in the token.',
+    SUBJECT: 'One identity: a subject of its issuer.',
+  }),
+});
+
+export const AccessDecisionReasonEnum = builder.enumType('AccessDecisionReason', {
+  description: 'What a decision rests on.',
+  values: described({
+    ALLOWED_BY_STATEMENT: 'An ALLOW counts, and no DENY.',
+    DENIED_BY_STATEMENT: 'A DENY counts.',
+    NO_STATEMENT_ALLOWS: 'No ALLOW counts: nothing is allowed by default.',
+    DENIED_BY_ACCESS_POLICY: "Policies allow it, and the secret's own access policy does not let it pass.",
+    OUT_OF_SCOPE: 'The KMS key is none of the scope and region: it cannot be used from here.',
+  }),
+});

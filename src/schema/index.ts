@@ -1,8 +1,11 @@
 import './scalars.ts';
+import './access-decision.ts';
 import './folder.ts';
 import './kms-key.ts';
 import './kms-key-lifecycle.ts';
 import './node.ts';
+import './policy.ts';
+import './policy-payload.ts';
 import './secret.ts';
 import './secret-payload.ts';
 import './secret-value.ts';

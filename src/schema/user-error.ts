@@ -35,7 +35,7 @@ function errorType<E extends UserError>(name: E['name']) {
 
 export const InvalidInputErrorType = errorType<InvalidInputError>('InvalidInputError').implement({
   description:
-    'Input breaks a rule, which the message gives. Its code is INVALID_INPUT or IDEMPOTENCY_KEY_REUSED.',
+    'Input breaks a rule, which the message gives. Its code is INVALID_INPUT, IDEMPOTENCY_KEY_REUSED or POLICY_LOCKOUT.',
   interfaces: [UserErrorInterface],
   fields: (t) => ({
     field: t.stringList({

@@ -26,6 +26,7 @@ describe('decodeGlobalId', () => {
     ['a key that is no UUID', raw(`Secret:local-1:${CANARY}`)],
     ['a UUID in capitals', raw(`Secret:local-1:${UUID.toUpperCase()}`)],
     ['a UUID and more', raw(`Secret:local-1:${UUID}:x`)],
+    ['a policy by name', raw('Policy:local-1:team')],
     ['SQL', raw(`Secret:local-1:${UUID}' OR 1=1 --`)],
     ['a version without a number', raw(`SecretVersion:local-1:${UUID}`)],
     ['version 0', raw(`SecretVersion:local-1:${UUID}/0`)],
@@ -72,12 +73,20 @@ describe('decodeGlobalId', () => {
   });
 
   it('reads what encodeGlobalId wrote, in its region', () => {
-    const keys = { Secret: UUID, SecretVersion: `${UUID}/12`, Folder: '/a:b/c', KmsKey: 'default' };
+    const keys = {
+      Secret: UUID,
+      SecretVersion: `${UUID}/12`,
+      Folder: '/a:b/c',
+      KmsKey: 'default',
+      Policy: UUID,
+    };
     for (const type of NODE_TYPES) {
       for (const region of ['local-1', 'eu-1']) {
         const decoded = decodeGlobalId(ctx, encodeGlobalId(type, region, keys[type]), FIELD);
         expect([decoded.type, decoded.region.name, decoded.key]).toEqual([type, region, keys[type]]);
       }
     }
+    const builtIn = encodeGlobalId('Policy', 'eu-1', 'strongroom:admin');
+    expect(decodeGlobalId(ctx, builtIn, FIELD)).toMatchObject({ type: 'Policy', key: 'strongroom:admin' });
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { resolvePointer } from '../../src/auth/json-pointer.ts';
+import { resolvePointer } from '../../src/policy/json-pointer.ts';
 
 describe('resolvePointer', () => {
   it.each([

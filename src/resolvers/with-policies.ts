@@ -1,0 +1,43 @@
+import type { Transaction } from '../db/database.ts';
+import { RequestError } from '../errors.ts';
+import type { Facts } from '../policy/decide.ts';
+import { loadSnapshot } from './policy-store.ts';
+import type { Region, RequestContext } from './request-context.ts';
+
+/** How long decisions may rest on policies without their being looked at again: under the 2 seconds of a change. */
+const FRESH_MS = 1_000;
+const ATTEMPTS = 4;
+
+/** Policies changed while a transaction waited: it is undone and decides anew. */
+class PoliciesChanged extends Error {
+  override readonly name = 'PoliciesChanged';
+}
+
+/**
+ * Runs `work` in a transaction, with one state of the policies for all its decisions. One that had to wait, for a
+ * connection or a lock, commits only if that state still stands; otherwise it runs again.
+ */
+export async function withPolicies<T>(
+  ctx: RequestContext,
+  region: Region,
+  work: (tx: Transaction, facts: Facts) => Promise<T>,
+): Promise<T> {
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+    const taken = performance.now();
+    const snapshot = await region.policies.of(ctx.principal);
+    try {
+      return await region.db.transaction(async (tx) => {
+        const { policies } = snapshot;
+        const result = await work(tx, { policies, clientAddress: ctx.clientAddress, at: ctx.now() });
+        if (performance.now() - taken > FRESH_MS && !region.policies.isKept(ctx.principal, snapshot)) {
+          const { revision } = await loadSnapshot(tx, ctx.principal);
+          if (revision !== snapshot.revision) throw new PoliciesChanged();
+        }
+        return result;
+      });
+    } catch (error) {
+      if (!(error instanceof PoliciesChanged)) throw error;
+    }
+  }
+  throw new RequestError('SERVICE_UNAVAILABLE', 'Policies keep changing; try again.');
+}
