@@ -5,12 +5,15 @@ import type { Config, RegionConfig } from './config.ts';
 import { Database } from './db/database.ts';
 import { type EmbeddedPostgres, openEmbeddedPostgres } from './db/embedded-postgres.ts';
 import { migrate } from './db/migrate.ts';
+import { Notifications } from './db/notifications.ts';
+import { STREAM_TIMING, type StreamTiming } from './http/event-stream.ts';
 import { createHandler } from './http/handler.ts';
 import { errorFacts, type Logger } from './http/log.ts';
 import { Metrics } from './http/metrics.ts';
 import { LocalProvider } from './kms/local-provider.ts';
 import { RootKeys } from './kms/root-keys.ts';
 import { openRootKeyFile } from './root-key-file.ts';
+import { type FollowerLimits, Followers } from './resolvers/followers.ts';
 import { type Region } from './resolvers/request-context.ts';
 import { provisionDevelopment } from './provision-development.ts';
 
@@ -28,6 +31,8 @@ export interface App {
 export interface AppOptions {
   readonly now?: () => Date;
   readonly postgresSettings?: Readonly<Record<string, string>>;
+  readonly followerLimits?: FollowerLimits;
+  readonly streamTiming?: StreamTiming;
 }
 
 /** Builds the service: the only place that constructs things. */
@@ -46,11 +51,12 @@ export async function createApp(config: Config, log: Logger, options: AppOptions
     const regions: Region[] = [];
     for (const region of config.regions) {
       const opened = await openRegion(config, region, embedded, log);
-      closing.push(() => opened.db.close());
+      closing.push(() => closeRegion(opened));
       regions.push(opened);
     }
     if (developmentIssuer) await provisionDevelopment(regions, now);
     const issuers = config.issuers ?? (developmentIssuer ? [developmentIssuer.config] : []);
+    const followers = new Followers(options.followerLimits);
     const server = createServer(
       { headersTimeout: 10_000, requestTimeout: 30_000, maxHeaderSize: 16_384, keepAliveTimeout: 30_000 },
       createHandler({
@@ -61,10 +67,15 @@ export async function createApp(config: Config, log: Logger, options: AppOptions
         corsOrigins: config.corsOrigins,
         loopbackOnly: !config.production && developmentIssuer !== null,
         metrics: new Metrics(),
+        followers,
+        streamTiming: options.streamTiming ?? STREAM_TIMING,
         ready: () => isReady(regions, log),
       }),
     );
-    closing.push(() => drain(server));
+    closing.push(() => {
+      followers.close();
+      return drain(server);
+    });
     return { server, developmentIssuer, notes: embedded?.notes ?? [], close: closeAll };
   } catch (error) {
     await closeAll();
@@ -92,14 +103,28 @@ async function openRegion(
   const db = new Database(connectionString, (error) =>
     log.warn(errorFacts(error), 'database connection lost'),
   );
-  const region = { name, db, rootKeys: keys, providers: new Map([['local', new LocalProvider(keys)]]) };
   try {
-    await requireRootKeys(region);
+    const notifications = await Notifications.open(connectionString, (error) =>
+      log.warn(errorFacts(error), 'notifications interrupted'),
+    );
+    const providers = new Map([['local', new LocalProvider(keys)]]);
+    const region = { name, db, notifications, rootKeys: keys, providers };
+    try {
+      await requireRootKeys(region);
+      return region;
+    } catch (error) {
+      await notifications.close();
+      throw error;
+    }
   } catch (error) {
     await db.close();
     throw error;
   }
-  return region;
+}
+
+async function closeRegion({ db, notifications }: Region): Promise<void> {
+  await notifications.close();
+  await db.close();
 }
 
 const DRAIN_MS = 20_000;

@@ -2,6 +2,7 @@ import type { AuditActor } from '../audit/event.ts';
 import { record } from '../audit/record.ts';
 import type { Transaction } from '../db/database.ts';
 import { DecryptionFailedError, UserError } from '../errors.ts';
+import { announceChanges } from './announce-changes.ts';
 import type { EventDraft } from './event-draft.ts';
 import type { Region, RequestContext } from './request-context.ts';
 
@@ -30,7 +31,9 @@ export async function operate<T>(
     await tx.$executeRaw`SAVEPOINT operation`;
     try {
       const result = await work(operation);
-      await record(tx, region.name, auditActor(ctx), operation.at, [operation.event.succeeded()]);
+      const event = operation.event.succeeded();
+      await record(tx, region.name, auditActor(ctx), operation.at, [event]);
+      await announceChanges(tx, ctx.principal.organisation, [event]);
       return { result, error: null };
     } catch (error) {
       if (!isRecordable(error)) throw error;

@@ -85,3 +85,17 @@ export const KmsKeyStatusEnum = builder.enumType('KmsKeyStatus', {
     PENDING_DELETION: 'The key waits for its deletion and seals and opens nothing.',
   }),
 });
+
+export const SecretEventKindEnum = builder.enumType('SecretEventKind', {
+  description: 'What a change did to a secret.',
+  values: described({
+    CREATED: 'It was created, with version 1.',
+    VALUE_PUT: 'A version was written, by a put or a rollback.',
+    METADATA_UPDATED: 'Its description, labels or annotations were changed.',
+    ACCESS_POLICY_SET: 'Its access policy was set or cleared.',
+    VERSION_DESTROYED: 'The value of a version was destroyed.',
+    DELETED: 'It was deleted and waits in its recovery window.',
+    RESTORED: 'It was restored, to the path that the event names.',
+    PURGED: 'It was removed for good.',
+  }),
+});

@@ -3,6 +3,7 @@ import './folder.ts';
 import './kms-key.ts';
 import './node.ts';
 import './secret.ts';
+import './secret-event.ts';
 import './secret-payload.ts';
 import './secret-value.ts';
 import './secret-version.ts';
