@@ -39,7 +39,7 @@ export async function writeEventStream(
   response.writeHead(200, { ...headers, ...HEADERS });
   response.write(COMMENT);
   const beat = setInterval(() => {
-    if (!response.writableNeedDrain) response.write(COMMENT);
+    if (!response.destroyed && !response.writableNeedDrain) response.write(COMMENT);
   }, keepAliveMs).unref();
   try {
     for await (const result of results) {
@@ -56,6 +56,7 @@ export async function writeEventStream(
         ),
       );
     }
+    if (response.destroyed) return written;
     response.end(COMPLETE);
     if (!(await isFinished(response, stallMs))) response.destroy();
     return written;

@@ -21,9 +21,8 @@ export type FollowedEvent = NonNullable<ResultOf<typeof FOLLOW>['secretEvents']>
 /** A stream of change events as a client of graphql-sse sees it. */
 export interface Following {
   readonly events: FollowedEvent[];
-  /** The codes of the errors that it was told. */
-  readonly codes: string[];
-  readonly messages: string[];
+  /** The errors that it was told. */
+  readonly errors: { readonly message: string; readonly extensions: Readonly<Record<string, unknown>> }[];
   /** Why it ended: its completion, or what broke it off. */
   readonly ended: Promise<'complete' | 'broken'>;
   /** Waits for this many events. */
@@ -47,7 +46,7 @@ export async function follow({ url, token, headers, variables = {} }: FollowOpti
     retryAttempts: 0,
     headers: { authorization: `Bearer ${token}`, ...headers },
   });
-  const [events, codes, messages]: [FollowedEvent[], string[], string[]] = [[], [], []];
+  const [events, told]: [FollowedEvent[], Following['errors']] = [[], []];
   const connected = Promise.withResolvers<null>();
   const ended = Promise.withResolvers<'complete' | 'broken'>();
   const drop = client.subscribe<ResultOf<typeof FOLLOW>>(
@@ -55,10 +54,7 @@ export async function follow({ url, token, headers, variables = {} }: FollowOpti
     {
       next: ({ data, errors }) => {
         if (data?.secretEvents) events.push(data.secretEvents);
-        for (const { message, extensions } of errors ?? []) {
-          codes.push(String(extensions['code']));
-          messages.push(message);
-        }
+        told.push(...((errors ?? []) as unknown as Following['errors']));
       },
       error: (error) => {
         connected.reject(error);
@@ -73,5 +69,5 @@ export async function follow({ url, token, headers, variables = {} }: FollowOpti
     await expect.poll(() => events.length, { timeout: 15_000, interval: 20 }).toBeGreaterThanOrEqual(count);
     return events;
   };
-  return { events, codes, messages, ended: ended.promise, have, drop };
+  return { events, errors: told, ended: ended.promise, have, drop };
 }
