@@ -7,6 +7,7 @@ import { type EmbeddedPostgres, openEmbeddedPostgres } from './db/embedded-postg
 import { migrate } from './db/migrate.ts';
 import { Notifications } from './db/notifications.ts';
 import { STREAM_TIMING, type StreamTiming } from './http/event-stream.ts';
+import { watchUnusedConnections } from './http/watch-unused-connections.ts';
 import { createHandler } from './http/handler.ts';
 import { errorFacts, type Logger } from './http/log.ts';
 import { Metrics } from './http/metrics.ts';
@@ -72,9 +73,10 @@ export async function createApp(config: Config, log: Logger, options: AppOptions
         ready: () => isReady(regions, log),
       }),
     );
+    const closeUnused = watchUnusedConnections(server);
     closing.push(() => {
       followers.close();
-      return drain(server);
+      return drain(server, closeUnused);
     });
     return { server, developmentIssuer, notes: embedded?.notes ?? [], close: closeAll };
   } catch (error) {
@@ -159,7 +161,7 @@ async function isReady(regions: readonly Region[], log: Logger): Promise<boolean
   }
 }
 
-function drain(server: Server): Promise<void> {
+function drain(server: Server, closeUnused: () => void): Promise<void> {
   return new Promise((resolve) => {
     if (!server.listening) return resolve();
     // Once it is closed, Node no longer ends requests that do not come to their end: a client could hold it open.
@@ -169,5 +171,6 @@ function drain(server: Server): Promise<void> {
       resolve();
     });
     server.closeIdleConnections();
+    closeUnused();
   });
 }

@@ -1,6 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Database } from '../../src/db/database.ts';
+import { Prisma } from '../../src/db/generated/client.ts';
+import type { Region } from '../../src/resolvers/request-context.ts';
+import { operationsAfter } from '../../src/resolvers/secret-change.ts';
 import * as doc from '../e2e/documents.ts';
 import { follow, type FollowedEvent, type FollowOptions } from '../support/follow.ts';
 import { type Gateway, startGateway } from '../support/gateway.ts';
@@ -318,24 +322,28 @@ describe('a cursor', () => {
       expect(events.map(({ path }) => path)).toEqual(
         Array.from({ length: 350 }, (_, n) => `/e/${20_001 + n}`),
       );
-      const plan = await other.database.query<{ 'QUERY PLAN': string }>(
-        `EXPLAIN SELECT sequence FROM audit_event WHERE organisation = 'acme' AND project = '' AND sequence > 100
-           AND outcome = 'SUCCESS' AND action IN ('secret.create', 'secret.putValue', 'secret.update',
-             'secret.setAccessPolicy', 'secret.rollback', 'secret.destroyVersion', 'secret.delete', 'secret.restore', 'secret.purge')
-         ORDER BY sequence LIMIT 100`,
-      );
-      const lines = plan.rows.map((row) => row['QUERY PLAN']).join('\n');
-      expect(lines).toContain('audit_event_secret_change_idx');
+      const lines = await planOf(other);
+      expect(lines).toContain('Index Scan using audit_event_secret_change_idx');
       expect(lines).not.toMatch(/Filter|Sort|Seq Scan/);
-      const scans = `SELECT idx_scan::int AS n FROM pg_stat_user_indexes
-        WHERE indexrelname = 'audit_event_secret_change_idx'`;
-      const used = async () => (await other.database.query<{ n: number }>(scans)).rows[0]?.n;
-      await expect.poll(used, { timeout: 10_000 }).toBeGreaterThan(0);
     } finally {
       await other.close();
     }
   });
 });
+
+/** How Postgres goes about the service's own query. */
+async function planOf({ databaseUrl }: TestApp): Promise<string> {
+  const db = new Database(databaseUrl);
+  const $queryRaw = (strings: TemplateStringsArray, ...values: unknown[]) =>
+    db.client.$queryRaw`EXPLAIN ${Prisma.sql(strings, ...values)}`;
+  const region = { db: { client: { $queryRaw } } } as unknown as Region;
+  try {
+    const plan = await operationsAfter(region, { organisation: 'acme', project: '' }, 100n);
+    return (plan as unknown as { 'QUERY PLAN': string }[]).map((line) => line['QUERY PLAN']).join('\n');
+  } finally {
+    await db.close();
+  }
+}
 
 const insertEvents = `
   INSERT INTO audit_event (organisation, sequence, id, at, action, outcome, project, region, actor_subject, actor_issuer,
@@ -403,7 +411,7 @@ describe('with several gateways', () => {
   beforeAll(async () => {
     gateways = [await startGateway(app), await startGateway(app)];
   });
-  afterAll(async () => { console.time('close'); await Promise.all(gateways.map((gateway) => gateway.close())); console.timeEnd('close'); });
+  afterAll(() => Promise.all(gateways.map((gateway) => gateway.close())));
 
   const writeAt = async ({ url }: { readonly url: string }, path: string) => {
     const query = `mutation ($input: PutSecretValueInput!) { putSecretValue(input: $input) { __typename } }`;
