@@ -4,11 +4,14 @@ import { type DevelopmentIssuer, openDevelopmentIssuer } from './auth/developmen
 import type { Config } from './config.ts';
 import { openEmbeddedPostgres } from './db/embedded-postgres.ts';
 import { openJobQueue } from './db/job-queue.ts';
+import { STREAM_TIMING, type StreamTiming } from './http/event-stream.ts';
 import { createHandler } from './http/handler.ts';
 import { errorFacts, type Logger } from './http/log.ts';
 import { Metrics } from './http/metrics.ts';
+import { watchUnusedConnections } from './http/watch-unused-connections.ts';
 import { tasksOf } from './jobs/tasks.ts';
-import { type Region } from './resolvers/request-context.ts';
+import { type FollowerLimits, Followers } from './resolvers/followers.ts';
+import type { Region } from './resolvers/request-context.ts';
 import { openRegion } from './open-region.ts';
 import { provisionDevelopment } from './provision-development.ts';
 
@@ -28,6 +31,8 @@ export interface App {
 export interface AppOptions {
   readonly now?: () => Date;
   readonly postgresSettings?: Readonly<Record<string, string>>;
+  readonly followerLimits?: FollowerLimits;
+  readonly streamTiming?: StreamTiming;
 }
 
 /** Builds the service: the only place that constructs things. */
@@ -55,6 +60,7 @@ export async function createApp(config: Config, log: Logger, options: AppOptions
     }
     if (developmentIssuer) await provisionDevelopment(regions, now);
     const issuers = config.issuers ?? (developmentIssuer ? [developmentIssuer.config] : []);
+    const followers = new Followers(options.followerLimits);
     const server = createServer(
       { headersTimeout: 10_000, requestTimeout: 30_000, maxHeaderSize: 16_384, keepAliveTimeout: 30_000 },
       createHandler({
@@ -65,10 +71,16 @@ export async function createApp(config: Config, log: Logger, options: AppOptions
         corsOrigins: config.corsOrigins,
         loopbackOnly: !config.production && developmentIssuer !== null,
         metrics: new Metrics(),
+        followers,
+        streamTiming: options.streamTiming ?? STREAM_TIMING,
         ready: () => isReady(regions, log),
       }),
     );
-    closing.push(() => drain(server));
+    const closeUnused = watchUnusedConnections(server);
+    closing.push(() => {
+      followers.close();
+      return drain(server, closeUnused);
+    });
     return { server, regions, developmentIssuer, notes: embedded?.notes ?? [], close: closeAll };
   } catch (error) {
     await closeAll();
@@ -88,7 +100,7 @@ async function isReady(regions: readonly Region[], log: Logger): Promise<boolean
   }
 }
 
-function drain(server: Server): Promise<void> {
+function drain(server: Server, closeUnused: () => void): Promise<void> {
   return new Promise((resolve) => {
     if (!server.listening) return resolve();
     // Once it is closed, Node no longer ends requests that do not come to their end: a client could hold it open.
@@ -98,5 +110,6 @@ function drain(server: Server): Promise<void> {
       resolve();
     });
     server.closeIdleConnections();
+    closeUnused();
   });
 }

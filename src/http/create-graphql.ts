@@ -6,6 +6,7 @@ import { createYoga, type YogaServerInstance } from 'graphql-yoga';
 import type { RequestContext } from '../resolvers/request-context.ts';
 import { schema } from '../schema/index.ts';
 import type { Logger } from './log.ts';
+import { useEventStreams } from './use-event-streams.ts';
 import { usePublicErrors } from './use-public-errors.ts';
 
 export const DOCUMENT_LIMITS = { depth: 20, tokens: 2_000, aliases: 30, directives: 50 } as const;
@@ -40,6 +41,7 @@ export function createGraphQL(log: Logger): GraphQLServer {
       maxAliasesPlugin({ n: DOCUMENT_LIMITS.aliases, allowList: [], ...strict }),
       maxDirectivesPlugin({ n: DOCUMENT_LIMITS.directives, ...strict }),
       usePublicErrors(schema, log),
+      useEventStreams(),
     ],
   });
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import type { IncomingMessage, RequestListener } from 'node:http';
 import type { Authenticate } from '../auth/authenticate.ts';
 import { ProjectMismatchError } from '../auth/project-mismatch-error.ts';
 import { record } from '../audit/record.ts';
@@ -9,14 +9,19 @@ import type { Cidr } from '../policy/cidr.ts';
 import { clientAddress } from '../policy/client-address.ts';
 import type { Principal } from '../policy/principal.ts';
 import { createLoaders, type Loaders } from '../resolvers/loaders.ts';
+import type { Followers } from '../resolvers/followers.ts';
 import type { Region, RequestContext } from '../resolvers/request-context.ts';
 import { RequestLimits } from '../resolvers/request-limits.ts';
+import { acceptedTypes } from './accepted-types.ts';
 import { createGraphQL } from './create-graphql.ts';
+import type { StreamTiming } from './event-stream.ts';
 import { graphiqlPage } from './graphiql.ts';
 import { errorFacts, type Logger } from './log.ts';
 import { isTooDeep, MAX_JSON_DEPTH } from './json-depth.ts';
 import type { Metrics } from './metrics.ts';
 import { readBody } from './read-body.ts';
+import { type Answer, sendAnswer } from './send-answer.ts';
+import { streamedResults } from './use-event-streams.ts';
 
 export interface HandlerOptions {
   readonly authenticate: Authenticate;
@@ -29,24 +34,12 @@ export interface HandlerOptions {
   readonly now: () => Date;
   readonly log: Logger;
   readonly metrics: Metrics;
+  readonly followers: Followers;
+  readonly streamTiming: StreamTiming;
   readonly ready: () => Promise<boolean>;
 }
 
-interface Answer {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: string | Uint8Array;
-}
-
-const COMMON_HEADERS = {
-  'cache-control': 'no-store',
-  'x-content-type-options': 'nosniff',
-  'referrer-policy': 'no-referrer',
-  'cross-origin-resource-policy': 'same-origin',
-} as const;
-
 const LOOPBACK_HOST = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?$/i;
-const JSON_RANGE = /^\s*(application\/(graphql-response\+json|json|\*)|\*\/\*)\s*(;|$)/i;
 const MAX_USER_AGENT_CHARACTERS = 256;
 
 /** The whole of HTTP: which path answers what, and what every answer has in common. */
@@ -57,13 +50,18 @@ export function createHandler(options: HandlerOptions): RequestListener {
     const requestId = randomUUID();
     const started = performance.now();
     const path = pathOf(request);
-    answerTo(path, request, requestId)
+    const ending = new AbortController();
+    // Whatever comes of it: afterwards nobody is there to be told more.
+    response.once('close', () => ending.abort());
+    answerTo(path, request, requestId, ending.signal)
       .catch((error: unknown) => refusal(error, requestId, log))
-      .then((answer) => {
-        send(response, answer, corsHeaders(options.corsOrigins, request));
+      .then(async (answer) => {
+        const sent = await sendAnswer(options, request, response, answer, ending);
         const milliseconds = Math.round(performance.now() - started);
-        metrics.observe(path, answer.status, milliseconds);
-        log.info({ requestId, path, status: answer.status, milliseconds }, 'request');
+        const { status } = answer;
+        // How long a stream was open says nothing of how fast the service answers.
+        if (sent === null) metrics.observe(path, status, milliseconds);
+        log.info({ requestId, path, status, milliseconds, ...sent }, sent ? 'stream ended' : 'request');
       })
       .catch((error: unknown) => {
         log.error({ requestId, ...errorFacts(error) }, 'answer not sent');
@@ -82,7 +80,12 @@ function pathOf(request: IncomingMessage): Path {
 
 function createRoutes(options: HandlerOptions) {
   const graphql = createGraphQL(options.log);
-  return async (path: Path, request: IncomingMessage, requestId: string): Promise<Answer> => {
+  return async (
+    path: Path,
+    request: IncomingMessage,
+    requestId: string,
+    signal: AbortSignal,
+  ): Promise<Answer> => {
     if (options.loopbackOnly && !LOOPBACK_HOST.test(request.headers.host ?? '')) {
       throw new RequestError('MISDIRECTED_REQUEST', 'In development the Host must be a loopback name.');
     }
@@ -99,7 +102,7 @@ function createRoutes(options: HandlerOptions) {
       case 'other':
         throw new RequestError('NOT_FOUND', 'There is nothing here: GraphQL is at /graphql.');
       case '/graphql':
-        return answerGraphQL(options, graphql, request, requestId);
+        return answerGraphQL(options, graphql, request, requestId, signal);
     }
   };
 }
@@ -109,6 +112,7 @@ async function answerGraphQL(
   graphql: ReturnType<typeof createGraphQL>,
   request: IncomingMessage,
   requestId: string,
+  signal: AbortSignal,
 ): Promise<Answer> {
   if (request.method === 'OPTIONS') return { status: 204, headers: {}, body: '' };
   if (request.method === 'GET' && options.graphiql && request.headers.accept?.includes('text/html')) {
@@ -120,7 +124,11 @@ async function answerGraphQL(
   if (!/^application\/json\s*(;\s*charset="?utf-8"?\s*)?$/i.test(request.headers['content-type'] ?? '')) {
     throw new RequestError('UNSUPPORTED_MEDIA_TYPE', 'The Content-Type must be application/json.');
   }
-  const context = await createContext(options, request, requestId);
+  const { followers } = options;
+  const context = {
+    ...(await createContext(options, request, requestId)),
+    following: { followers, signal },
+  };
   const body = await readBody(request);
   if (isTooDeep(body))
     throw new RequestError('BAD_REQUEST', `JSON nests at most ${MAX_JSON_DEPTH} deep here.`);
@@ -129,11 +137,13 @@ async function answerGraphQL(
       'http://strongroom/graphql',
       {
         method: 'POST',
-        headers: { 'content-type': 'application/json', accept: acceptedJson(request) },
+        headers: { 'content-type': 'application/json', accept: acceptedTypes(request) },
         body,
       },
       context,
     );
+    const results = streamedResults(answer);
+    if (results) return { status: 200, headers: {}, body: results };
     return {
       status: answer.status,
       headers: { 'content-type': answer.headers.get('content-type') ?? 'application/json' },
@@ -143,16 +153,6 @@ async function answerGraphQL(
     zeroEntries(context.openedEntries);
     body.fill(0);
   }
-}
-
-/** What the client accepts of the two media types that there are. Yoga would stream to who asks for a stream. */
-function acceptedJson(request: IncomingMessage): string {
-  const accepted = (request.headers.accept ?? '*/*').split(',').filter((range) => JSON_RANGE.test(range));
-  if (accepted.length > 0) return accepted.join(',');
-  throw new RequestError(
-    'NOT_ACCEPTABLE',
-    'The answer is application/graphql-response+json or application/json.',
-  );
 }
 
 async function createContext(
@@ -246,23 +246,4 @@ function refusal(error: unknown, requestId: string, log: Logger): Answer {
   // What is left of a body that was not read would be taken for the next request.
   if (told.code === 'PAYLOAD_TOO_LARGE') headers['connection'] = 'close';
   return { status: told.status, headers, body };
-}
-
-function corsHeaders(origins: readonly string[], request: IncomingMessage): Record<string, string> {
-  const { origin } = request.headers;
-  if (origins.length === 0) return {};
-  if (origin === undefined || !origins.includes(origin)) return { vary: 'Origin' };
-  return {
-    vary: 'Origin',
-    'access-control-allow-origin': origin,
-    'access-control-allow-methods': 'POST',
-    'access-control-allow-headers': 'authorization, content-type, x-project-identity',
-    'access-control-max-age': '600',
-    'cross-origin-resource-policy': 'cross-origin',
-  };
-}
-
-function send(response: ServerResponse, answer: Answer, cors: Readonly<Record<string, string>>): void {
-  response.writeHead(answer.status, { ...COMMON_HEADERS, ...answer.headers, ...cors });
-  response.end(answer.body);
 }

@@ -1,5 +1,4 @@
-import type { GraphQLSchema } from 'graphql';
-import type { ExecutionResult } from 'graphql';
+import { type ExecutionResult, GraphQLError, type GraphQLSchema } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
 import type { RequestContext } from '../resolvers/request-context.ts';
 import { errorFacts, type Logger } from './log.ts';
@@ -21,10 +20,24 @@ export function usePublicErrors(schema: GraphQLSchema, log: Logger): Plugin<obje
           log.error({ requestId, fields: unexpected.length, ...errorFacts(first) }, 'unexpected error');
         return { ...(one.data !== undefined && { data: one.data }), errors: told.map(({ error }) => error) };
       };
-      if (Array.isArray(result) || Symbol.asyncIterator in result) {
-        throw new Error('Neither batches nor streams are served.');
-      }
-      payload.setResult(rewrite(result));
+      if (Array.isArray(result)) throw new Error('Batches are not served.');
+      payload.setResult(isStream(result) ? each(result, rewrite) : rewrite(result));
     },
   };
+}
+
+function isStream(result: object): result is AsyncIterable<object> {
+  return Symbol.asyncIterator in result;
+}
+
+/** The same stream with every result rewritten; what breaks it off is its last result. */
+async function* each(
+  results: AsyncIterable<object>,
+  rewrite: (one: ExecutionResult) => ExecutionResult,
+): AsyncGenerator<ExecutionResult, void> {
+  try {
+    for await (const one of results) yield rewrite(one);
+  } catch (error) {
+    yield rewrite({ errors: [new GraphQLError('', { originalError: error as Error })] });
+  }
 }

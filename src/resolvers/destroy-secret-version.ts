@@ -35,7 +35,10 @@ export async function destroySecretVersion(
     requireOnSecret(operation, 'SECRET_DELETE', path);
     const version = await findVersion(tx, secret, number);
     if (!version) throw new NotFoundError('version');
-    if (version.status === 'DESTROYED') return secretVersionPayload(operation, region, secret, version);
+    if (version.status === 'DESTROYED') {
+      event.details['repeated'] = 'true';
+      return secretVersionPayload(operation, region, secret, version);
+    }
     const { organisation, id } = secret;
     const destroyed = await tx.secretVersion.update({
       where: { organisation_secretId_number: { organisation, secretId: id, number } },

@@ -3,6 +3,7 @@ import { record } from '../audit/record.ts';
 import type { Transaction } from '../db/database.ts';
 import { DecryptionFailedError, UserError } from '../errors.ts';
 import { KeySession } from '../kms/key-session.ts';
+import { announceChanges } from './announce-changes.ts';
 import type { EventDraft } from './event-draft.ts';
 import type { Facts } from '../policy/decide.ts';
 import type { Region, RequestContext } from './request-context.ts';
@@ -52,7 +53,9 @@ async function transact<T>(
     await tx.$executeRaw`SAVEPOINT operation`;
     try {
       const result = await work(operation);
-      await record(tx, region.name, auditActor(ctx), operation.at, [operation.event.succeeded()]);
+      const event = operation.event.succeeded();
+      await record(tx, region.name, auditActor(ctx), operation.at, [event]);
+      await announceChanges(tx, ctx.principal.organisation, [event]);
       return { result, error: null };
     } catch (error) {
       if (!isRecordable(error)) throw error;

@@ -5,11 +5,12 @@ import type { KeyCache } from '../kms/key-cache.ts';
 import type { KmsProvider } from '../kms/provider.ts';
 import type { RootKeys } from '../kms/root-keys.ts';
 import type { Principal } from '../policy/principal.ts';
+import type { Followers } from './followers.ts';
 import type { Loaders } from './loaders.ts';
 import type { PolicyStore } from './policy-store.ts';
 import type { RequestLimits } from './request-limits.ts';
 
-/** A region: its own database, root keys and providers of KMS keys. */
+/** A region: its own database, what its gateways tell one another, root keys and providers of KMS keys. */
 export interface Region {
   readonly name: string;
   readonly db: Database;
@@ -38,4 +39,6 @@ export interface RequestContext {
   readonly loaders: (region: Region) => Loaders;
   /** Values opened for this request: zeroed when its answer has been written. */
   readonly openedEntries: SecretEntry[];
+  /** Where the answer may be a stream: all streams of this gateway, and what ends this one. */
+  readonly following?: { readonly followers: Followers; readonly signal: AbortSignal };
 }

@@ -31,6 +31,8 @@ export const builder = new SchemaBuilder<Shapes>({
   plugins: [ScopeAuthPlugin, 'countObjects'],
   defaultFieldNullability: false,
   scopeAuth: {
+    // Before a stream begins, and not at each of its events.
+    authorizeOnSubscribe: true,
     // The type says that a principal is there; that is the HTTP layer's promise, and here it is checked.
     authScopes: (ctx) => ({ authenticated: (ctx as Partial<RequestContext>).principal != null }),
     unauthorizedError: () => new RequestError('UNAUTHENTICATED', 'A valid token is needed.'),
@@ -47,5 +49,10 @@ builder.queryType({
 
 builder.mutationType({
   description: 'Everything that changes something. Several in one request run one after the other.',
+  authScopes: { authenticated: true },
+});
+
+builder.subscriptionType({
+  description: 'What can be followed, as server-sent events: a POST with `Accept: text/event-stream`.',
   authScopes: { authenticated: true },
 });

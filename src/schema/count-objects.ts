@@ -17,7 +17,8 @@ type Resolver = GraphQLFieldResolver<unknown, object, object>;
 /** Counts every object that is looked for towards the limit of the request, those of a list as soon as it is there. */
 class CountObjectsPlugin<Types extends SchemaTypes> extends BasePlugin<Types> {
   override wrapResolve(resolve: Resolver, field: PothosOutputFieldConfig<Types>): Resolver {
-    if (!answersObjects(field.type)) return resolve;
+    // The events of a stream are no answer to one request: they come for as long as it is open.
+    if (!answersObjects(field.type) || field.kind === 'Subscription') return resolve;
     return (parent, args, ctx, info) => {
       const { limits } = ctx as RequestContext;
       // Before anything is fetched: past the limit not one more query is sent, and what is not there has cost one too.

@@ -104,3 +104,17 @@ export const AccessDecisionReasonEnum = builder.enumType('AccessDecisionReason',
     OUT_OF_SCOPE: 'The KMS key is none of the scope and region: it cannot be used from here.',
   }),
 });
+
+export const SecretEventKindEnum = builder.enumType('SecretEventKind', {
+  description: 'What a change did to a secret.',
+  values: described({
+    CREATED: 'It was created, with version 1.',
+    VALUE_PUT: 'A version was written, by a put or a rollback.',
+    METADATA_UPDATED: 'Its description, labels or annotations were changed.',
+    ACCESS_POLICY_SET: 'Its access policy was set or cleared.',
+    VERSION_DESTROYED: 'The value of a version was destroyed.',
+    DELETED: 'It was deleted and waits in its recovery window.',
+    RESTORED: 'It was restored, to the path that the event names.',
+    PURGED: 'It was removed for good.',
+  }),
+});

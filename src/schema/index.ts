@@ -7,6 +7,7 @@ import './node.ts';
 import './policy.ts';
 import './policy-payload.ts';
 import './secret.ts';
+import './secret-event.ts';
 import './secret-payload.ts';
 import './secret-value.ts';
 import './secret-version.ts';

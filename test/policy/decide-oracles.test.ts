@@ -147,7 +147,7 @@ function cedarAllows(each: Request): boolean {
     context: cedarContext(each),
     preparsedPolicySetId: 'policies',
     entities: [],
-  } as Parameters<typeof statefulIsAuthorized>[0]);
+  });
   if (answer.type === 'failure') throw new Error(JSON.stringify(answer.errors));
   // A policy that fails to evaluate is skipped by Cedar: then it would prove nothing.
   expect(answer.response.diagnostics.errors).toEqual([]);

@@ -15,7 +15,7 @@ const POINTERS = ['/ref', '/nested/env', '/groups'] as const;
 
 /** As JSON is read: plain objects. */
 function record<T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> {
-  return fc.record(model, { noNullPrototype: true }) as fc.Arbitrary<T>;
+  return fc.record(model, { noNullPrototype: true });
 }
 
 const segment = fc.constantFrom('a', 'b', 'ab', 'a.b', 'aab', 'b-a');

@@ -1,0 +1,52 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ExecutionResult } from 'graphql';
+import type { RequestError } from '../errors.ts';
+import { type StreamTiming, writeEventStream } from './event-stream.ts';
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | Uint8Array | AsyncIterable<ExecutionResult>;
+}
+
+const COMMON_HEADERS = {
+  'cache-control': 'no-store',
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'cross-origin-resource-policy': 'same-origin',
+} as const;
+
+/** Writes the answer. Of a stream it returns, once it has ended, what is to be logged of it; else null. */
+export async function sendAnswer(
+  {
+    corsOrigins,
+    streamTiming,
+  }: { readonly corsOrigins: readonly string[]; readonly streamTiming: StreamTiming },
+  request: IncomingMessage,
+  response: ServerResponse,
+  { status, headers, body }: Answer,
+  ending: AbortController,
+): Promise<{ readonly results: number } | null> {
+  const all = { ...COMMON_HEADERS, ...headers, ...corsHeaders(corsOrigins, request) };
+  if (typeof body === 'string' || body instanceof Uint8Array) {
+    response.writeHead(status, all);
+    response.end(body);
+    return null;
+  }
+  const giveUp = (reason: RequestError) => ending.abort(reason);
+  return { results: await writeEventStream(response, body, all, streamTiming, giveUp) };
+}
+
+function corsHeaders(origins: readonly string[], request: IncomingMessage): Record<string, string> {
+  const { origin } = request.headers;
+  if (origins.length === 0) return {};
+  if (origin === undefined || !origins.includes(origin)) return { vary: 'Origin' };
+  return {
+    vary: 'Origin',
+    'access-control-allow-origin': origin,
+    'access-control-allow-methods': 'POST',
+    'access-control-allow-headers': 'authorization, content-type, x-project-identity',
+    'access-control-max-age': '600',
+    'cross-origin-resource-policy': 'cross-origin',
+  };
+}
