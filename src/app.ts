@@ -1,4 +1,5 @@
 import { createServer, type Server } from 'node:http';
+import { requireRecording } from './audit/probe.ts';
 import { createAuthenticator } from './auth/authenticate.ts';
 import { type DevelopmentIssuer, openDevelopmentIssuer } from './auth/development-issuer.ts';
 import type { Config } from './config.ts';
@@ -73,7 +74,7 @@ export async function createApp(config: Config, log: Logger, options: AppOptions
         metrics: new Metrics(),
         followers,
         streamTiming: options.streamTiming ?? STREAM_TIMING,
-        ready: () => isReady(regions, log),
+        ready: readiness(regions, now, log),
       }),
     );
     const closeUnused = watchUnusedConnections(server);
@@ -89,15 +90,25 @@ export async function createApp(config: Config, log: Logger, options: AppOptions
 }
 
 const DRAIN_MS = 20_000;
+const READY_MS = 1_000;
 
-async function isReady(regions: readonly Region[], log: Logger): Promise<boolean> {
-  try {
-    await Promise.all(regions.map(({ db }) => db.client.$queryRaw`SELECT sequence FROM audit_head LIMIT 1`));
-    return true;
-  } catch (error) {
-    log.error(errorFacts(error), 'not ready');
-    return false;
-  }
+/** Looked at once a second at most, however often it is asked: each look writes. */
+function readiness(regions: readonly Region[], now: () => Date, log: Logger): () => Promise<boolean> {
+  let latest: { readonly at: number; readonly answer: Promise<boolean> } | null = null;
+  const look = async () => {
+    try {
+      await Promise.all(regions.map(({ db }) => requireRecording(db, now())));
+      return true;
+    } catch (error) {
+      log.error(errorFacts(error), 'not ready');
+      return false;
+    }
+  };
+  return () => {
+    if (!latest || performance.now() - latest.at > READY_MS)
+      latest = { at: performance.now(), answer: look() };
+    return latest.answer;
+  };
 }
 
 function drain(server: Server, closeUnused: () => void): Promise<void> {

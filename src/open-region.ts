@@ -8,6 +8,7 @@ import { KeyCache } from './kms/key-cache.ts';
 import { LocalProvider } from './kms/local-provider.ts';
 import { RootKeys } from './kms/root-keys.ts';
 import { PolicyStore } from './resolvers/policy-store.ts';
+import { ReadGroups } from './resolvers/read-groups.ts';
 import type { Region } from './resolvers/request-context.ts';
 import { openRootKeyFile } from './root-key-file.ts';
 
@@ -69,6 +70,7 @@ export async function openRegion(
     keyCache,
     notifications,
     policies,
+    reads: new ReadGroups(),
   };
   try {
     await requireRootKeys(region);

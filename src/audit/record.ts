@@ -14,22 +14,28 @@ export async function record(
   at: Date,
   events: readonly AuditEvent[],
 ): Promise<void> {
-  const head = await lockHead(tx, actor.organisation, region);
-  const common = {
-    organisation: actor.organisation,
-    region,
-    at,
-    project: actor.project,
-    actorSubject: actor.subject,
-    actorIssuer: actor.issuer,
-    actorRoles: [...actor.roles],
-    requestId: actor.requestId,
-    sourceIp: actor.sourceIp,
-    userAgent: actor.userAgent,
-  };
+  await recordTogether(tx, region, actor.organisation, [{ actor, at, events }]);
+}
+
+/** What one actor did, in the order in which it is to stand in the chain. */
+export interface Doing {
+  readonly actor: AuditActor;
+  readonly at: Date;
+  readonly events: readonly AuditEvent[];
+}
+
+/** The same for what several actors of one organisation did in one transaction. */
+export async function recordTogether(
+  tx: Transaction,
+  region: string,
+  organisation: string,
+  doings: readonly Doing[],
+): Promise<void> {
+  if (doings.every(({ events }) => events.length === 0)) return;
+  const head = await lockHead(tx, organisation, region);
   let { sequence, hash } = head;
   const rows: (ChainLink & { previousHash: Uint8Array<ArrayBuffer>; hash: Uint8Array<ArrayBuffer> })[] = [];
-  const append = (event: Omit<AuditEvent, 'effects'>, causedBy: bigint | null): bigint => {
+  const append = (common: Common, event: Omit<AuditEvent, 'effects'>, causedBy: bigint | null): bigint => {
     const { action, outcome, errorCode, resourceType, resource, resourceId, version, details } = event;
     const link: ChainLink = {
       ...common,
@@ -42,14 +48,30 @@ export async function record(
     rows.push({ ...link, previousHash, hash });
     return sequence;
   };
-  for (const event of events) {
-    const cause = append(event, null);
-    for (const effect of event.effects) append({ ...effect, outcome: 'SUCCESS', errorCode: null }, cause);
+  for (const { actor, at, events } of doings) {
+    const common = commonOf(actor, region, at);
+    for (const event of events) {
+      const cause = append(common, event, null);
+      for (const effect of event.effects) {
+        append(common, { ...effect, outcome: 'SUCCESS', errorCode: null }, cause);
+      }
+    }
   }
   await tx.auditEvent.createMany({
     data: rows.map((row) => ({ ...row, actorRoles: [...row.actorRoles], details: { ...row.details } })),
   });
-  await tx.auditHead.update({ where: { organisation: actor.organisation }, data: { sequence, hash } });
+  await tx.auditHead.update({ where: { organisation }, data: { sequence, hash } });
+}
+
+type Common = ReturnType<typeof commonOf>;
+
+/** What all events of a request have in common. */
+function commonOf(actor: AuditActor, region: string, at: Date) {
+  const { organisation, project, requestId, sourceIp, userAgent } = actor;
+  return {
+    ...{ organisation, region, at, project, requestId, sourceIp, userAgent },
+    ...{ actorSubject: actor.subject, actorIssuer: actor.issuer, actorRoles: [...actor.roles] },
+  };
 }
 
 interface ChainHead {

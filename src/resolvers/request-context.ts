@@ -8,6 +8,7 @@ import type { Principal } from '../policy/principal.ts';
 import type { Followers } from './followers.ts';
 import type { Loaders } from './loaders.ts';
 import type { PolicyStore } from './policy-store.ts';
+import type { ReadGroups } from './read-groups.ts';
 import type { RequestLimits } from './request-limits.ts';
 
 /** A region: its own database, what its gateways tell one another, root keys and providers of KMS keys. */
@@ -22,6 +23,7 @@ export interface Region {
   /** What other gateways tell of changes. */
   readonly notifications: Notifications;
   readonly policies: PolicyStore;
+  readonly reads: ReadGroups;
 }
 
 /** What an operation knows of the request that it serves. */

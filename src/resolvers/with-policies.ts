@@ -1,7 +1,7 @@
 import type { Transaction } from '../db/database.ts';
 import { RequestError } from '../errors.ts';
 import type { Facts } from '../policy/decide.ts';
-import { loadSnapshot } from './policy-store.ts';
+import { loadSnapshot, type PolicySnapshot } from './policy-store.ts';
 import type { Region, RequestContext } from './request-context.ts';
 
 /** How long decisions may rest on policies without their being looked at again: under the 2 seconds of a change. */
@@ -17,22 +17,32 @@ class PoliciesChanged extends Error {
  * Runs `work` in a transaction, with one state of the policies for all its decisions. One that had to wait, for a
  * connection or a lock, commits only if that state still stands; otherwise it runs again.
  */
-export async function withPolicies<T>(
+export function withPolicies<T>(
   ctx: RequestContext,
   region: Region,
   work: (tx: Transaction, facts: Facts) => Promise<T>,
 ): Promise<T> {
+  return withPoliciesOfAll([ctx], region, (tx, factsOf) => work(tx, factsOf(ctx)));
+}
+
+/** The same for several requests that share a transaction. */
+export async function withPoliciesOfAll<T>(
+  contexts: readonly RequestContext[],
+  region: Region,
+  work: (tx: Transaction, factsOf: (ctx: RequestContext) => Facts) => Promise<T>,
+): Promise<T> {
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     const taken = performance.now();
-    const snapshot = await region.policies.of(ctx.principal);
+    const snapshots = new Map<RequestContext, PolicySnapshot>();
+    for (const ctx of contexts) snapshots.set(ctx, await region.policies.of(ctx.principal));
     try {
       return await region.db.transaction(async (tx) => {
-        const { policies } = snapshot;
-        const result = await work(tx, { policies, clientAddress: ctx.clientAddress, at: ctx.now() });
-        if (performance.now() - taken > FRESH_MS && !region.policies.isKept(ctx.principal, snapshot)) {
-          const { revision } = await loadSnapshot(tx, ctx.principal);
-          if (revision !== snapshot.revision) throw new PoliciesChanged();
-        }
+        const result = await work(tx, (ctx) => ({
+          policies: snapshots.get(ctx)?.policies ?? [],
+          clientAddress: ctx.clientAddress,
+          at: ctx.now(),
+        }));
+        if (performance.now() - taken > FRESH_MS) await requireUnchanged(tx, region, snapshots);
         return result;
       });
     } catch (error) {
@@ -40,4 +50,18 @@ export async function withPolicies<T>(
     }
   }
   throw new RequestError('SERVICE_UNAVAILABLE', 'Policies keep changing; try again.');
+}
+
+async function requireUnchanged(
+  tx: Transaction,
+  region: Region,
+  snapshots: ReadonlyMap<RequestContext, PolicySnapshot>,
+): Promise<void> {
+  const seen = new Set<PolicySnapshot>();
+  for (const [{ principal }, snapshot] of snapshots) {
+    if (seen.has(snapshot) || region.policies.isKept(principal, snapshot)) continue;
+    seen.add(snapshot);
+    const { revision } = await loadSnapshot(tx, principal);
+    if (revision !== snapshot.revision) throw new PoliciesChanged();
+  }
 }
