@@ -60,7 +60,7 @@ export async function loadCryptoki(): Promise<CryptokiPackage> {
     throw new Pkcs11Failure(
       'unavailable',
       'A KMS provider of the kind pkcs11 needs the package pkcs11js, built for this machine: install a C++ compiler, ' +
-        'make and Python 3, then run npm install --no-save pkcs11js@2.1.7',
+        'make and Python 3, then run npm install --no-save --save-prod pkcs11js@2.1.7',
     );
   }
 }
