@@ -4,6 +4,9 @@ import { z } from 'zod';
 const TIMEOUT_MS = { least: 500, most: 60_000, usual: 5_000 };
 const timeoutRule = `must be a whole number from ${TIMEOUT_MS.least} to ${TIMEOUT_MS.most}`;
 
+/** Of a provider or an organisation. */
+const NAME = /^[a-z0-9][a-z0-9-]{0,62}$/;
+
 const text = z.string('must be a string').min(1, 'must not be empty');
 
 /** A CKA_LABEL; the column of `externalKeyId` holds as much. */
@@ -15,12 +18,14 @@ const absolutePath = z
   .string('must be a string')
   .refine((path) => isAbsolute(path), 'must be an absolute path');
 
+/** A record's own check of its keys would put a wrong one, which may be anything, into the path of the problem. */
+const named = (pattern: RegExp) => (record: Readonly<Record<string, unknown>>) =>
+  Object.keys(record).every((name) => pattern.test(name));
+
 /** One entry of STRONGROOM_KMS_PROVIDERS of the kind `pkcs11`; the messages name rules, never a value. */
 export const pkcs11ProviderSchema = z
   .strictObject({
-    name: z
-      .string('must be a string')
-      .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'must be 1 to 63 of a-z 0-9 and -, and not begin with -'),
+    name: z.string('must be a string').regex(NAME, 'must be 1 to 63 of a-z 0-9 and -, and not begin with -'),
     kind: z.literal('pkcs11'),
     /** The vendor's shared library. */
     module: absolutePath,
@@ -38,18 +43,17 @@ export const pkcs11ProviderSchema = z
       .default(TIMEOUT_MS.usual),
     /** Variables for the vendor's library: its process gets HOME, SOFTHSM2_CONF and these, nothing else. */
     environment: z
-      .record(
-        z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be names of variables'),
-        z.string('must be a string'),
-        'must be an object',
-      )
+      .record(z.string(), z.string('must be a string'), 'must be an object')
+      .refine(named(/^[A-Za-z_][A-Za-z0-9_]*$/), 'must have names of variables as its members')
       .default({}),
     /** CKA_LABELs that an organisation may bind, by the organisation's name. */
-    externalKeys: z.record(
-      z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'must be names of organisations'),
-      z.array(keyLabel, 'must be a list').min(1, 'must not be empty'),
-      'must be an object',
-    ),
+    externalKeys: z
+      .record(
+        z.string(),
+        z.array(keyLabel, 'must be a list').min(1, 'must not be empty'),
+        'must be an object',
+      )
+      .refine(named(NAME), 'must have names of organisations as its members'),
   })
   .superRefine(({ pin, pinFile, externalKeys }, context) => {
     if ((pin === undefined) === (pinFile === undefined)) {

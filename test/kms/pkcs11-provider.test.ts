@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { createDecipheriv, randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
@@ -9,12 +11,13 @@ import { CK } from '../../src/kms/pkcs11-module.ts';
 import { Pkcs11Provider } from '../../src/kms/pkcs11-provider.ts';
 import { ExternalKeyError, type KmsKeyGeneration, type KmsKeyReference } from '../../src/kms/provider.ts';
 import { SecretBytes } from '../../src/kms/secret-bytes.ts';
-import { missingForSoftHsm, TestToken } from '../support/softhsm.ts';
+import { makeHangingModule, missingForSoftHsm, TestToken } from '../support/softhsm.ts';
 
 const missing = await missingForSoftHsm();
 if (missing) process.stderr.write(`The tests of the PKCS#11 provider are skipped. ${missing}\n`);
 
 const CONTEXT = Buffer.from('organisation, region, path, version');
+const PARENT = join(import.meta.dirname, '../support/pkcs11-parent.ts');
 const KEY_GEN_DES3 = 0x131;
 const DES3 = 0x15;
 
@@ -320,7 +323,7 @@ describe.skipIf(missing !== null)('the PKCS#11 provider with a SoftHSM2 token', 
 
   describe('a process that is in trouble', () => {
     it('hangs: the call fails within the timeout, and the next one works', async () => {
-      const hanging = other({ timeoutMs: 1_500 });
+      const hanging = other({ timeoutMs: 2_500 });
       const key = keyNamed('payments');
       const generation = await hanging.create(key);
       const pid = hanging.pid ?? 0;
@@ -330,13 +333,42 @@ describe.skipIf(missing !== null)('the PKCS#11 provider with a SoftHSM2 token', 
       for (const settled of await Promise.allSettled(calls)) {
         expect(settled).toMatchObject({
           status: 'rejected',
-          reason: { message: 'The KMS provider token did not answer within 1500 ms' },
+          reason: { message: 'The KMS provider token did not answer within 2500 ms' },
         });
       }
-      expect(Date.now() - began).toBeLessThan(2_500);
+      expect(Date.now() - began).toBeLessThan(4_500);
       await roundTrip(hanging, key, generation);
       expect(hanging.pid).not.toBe(pid);
       expect(isAlive(pid)).toBe(false);
+    });
+
+    it('hangs in a module that never answers: each call fails within the timeout, and none is left behind', async () => {
+      const hanging = other({ module: await makeHangingModule(token.folder), timeoutMs: 700 });
+      const pids: (number | undefined)[] = [];
+      for (let call = 0; call < 3; call++) {
+        const began = Date.now();
+        const failed = hanging.create(keyNamed('payments'));
+        await expect(failed).rejects.toThrow('did not answer within 700 ms');
+        expect(Date.now() - began).toBeLessThan(2_500);
+        pids.push(hanging.pid);
+      }
+      await hanging.close();
+      expect(pids.filter((pid) => pid !== undefined && isAlive(pid))).toEqual([]);
+    });
+
+    it('ends with the service that started it, even while it hangs', async () => {
+      const hanging = { module: await makeHangingModule(token.folder) };
+      for (const config of [token.config(), token.config(hanging)]) {
+        const parent = spawn(process.execPath, [PARENT, JSON.stringify(config)], {
+          stdio: ['ignore', 'pipe', 'inherit'],
+        });
+        onTestFinished(() => void parent.kill('SIGKILL'));
+        const [line] = (await once(parent.stdout, 'data')) as [Buffer];
+        const pid = Number(line.toString('utf8'));
+        expect(isAlive(pid)).toBe(true);
+        parent.kill('SIGKILL');
+        await expect.poll(() => isAlive(pid), { timeout: 10_000 }).toBe(false);
+      }
     });
 
     it('is killed between two calls: the next one works', async () => {

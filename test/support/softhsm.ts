@@ -21,7 +21,7 @@ const MODULE = [
 ].find(existsSync);
 const run = promisify(execFile);
 
-/** What is missing for tests against a real token, in a sentence; null when nothing is. */
+/** What is missing for tests against a real token, in a sentence; null when nothing is. The package needs a compiler. */
 export async function missingForSoftHsm(): Promise<string | null> {
   if (!MODULE) return 'SoftHSM2 is not installed: apt-get install softhsm2';
   try {
@@ -30,6 +30,17 @@ export async function missingForSoftHsm(): Promise<string | null> {
   } catch (error) {
     return (error as Error).message;
   }
+}
+
+/** A module that hangs as soon as it is asked anything: with it no thread of ours can help itself. */
+export async function makeHangingModule(folder: string): Promise<string> {
+  const [source, module] = [join(folder, 'hang.c'), join(folder, 'hang.so')];
+  await writeFile(
+    source,
+    '#include <unistd.h>\nunsigned long C_GetFunctionList(void) { for (;;) pause(); }\n',
+  );
+  await run('cc', ['-shared', '-fPIC', '-o', module, source]);
+  return module;
 }
 
 /** A SoftHSM2 token of its own in a temporary folder. */
