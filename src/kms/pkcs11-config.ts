@@ -1,31 +1,28 @@
 import { isAbsolute } from 'node:path';
 import { z } from 'zod';
 
-const TIMEOUT_MS = { least: 500, most: 60_000, usual: 5_000 };
+const TIMEOUT_MS = { least: 100, most: 30_000, usual: 5_000 };
 const timeoutRule = `must be a whole number from ${TIMEOUT_MS.least} to ${TIMEOUT_MS.most}`;
-
 /** Of a provider or an organisation. */
 const NAME = /^[a-z0-9][a-z0-9-]{0,62}$/;
+/** A CKA_LABEL that may be an `externalKeyId`. */
+const KEY_LABEL = /^[\x20-\x7e]{1,128}$/;
+
+const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 const text = z.string('must be a string').min(1, 'must not be empty');
-
-/** A CKA_LABEL; the column of `externalKeyId` holds as much. */
-const keyLabel = z
-  .string('must be a string')
-  .regex(/^[^\p{Cc}\p{Cs}]{1,128}$/u, 'must be 1 to 128 characters, none of them a control character');
 
 const absolutePath = z
   .string('must be a string')
   .refine((path) => isAbsolute(path), 'must be an absolute path');
 
-/** A record's own check of its keys would put a wrong one, which may be anything, into the path of the problem. */
-const named = (pattern: RegExp) => (record: Readonly<Record<string, unknown>>) =>
-  Object.keys(record).every((name) => pattern.test(name));
-
 /** One entry of STRONGROOM_KMS_PROVIDERS of the kind `pkcs11`; the messages name rules, never a value. */
-export const pkcs11ProviderSchema = z
+export const pkcs11ConfigSchema = z
   .strictObject({
-    name: z.string('must be a string').regex(NAME, 'must be 1 to 63 of a-z 0-9 and -, and not begin with -'),
+    name: z
+      .string('must be a string')
+      .regex(NAME, 'must be 1 to 63 of a-z 0-9 and -, and not begin with -')
+      .refine((name) => name !== 'local', 'must not be local, which is the service itself'),
     kind: z.literal('pkcs11'),
     /** The vendor's shared library. */
     module: absolutePath,
@@ -43,17 +40,13 @@ export const pkcs11ProviderSchema = z
       .default(TIMEOUT_MS.usual),
     /** Variables for the vendor's library: its process gets HOME, SOFTHSM2_CONF and these, nothing else. */
     environment: z
-      .record(z.string(), z.string('must be a string'), 'must be an object')
-      .refine(named(/^[A-Za-z_][A-Za-z0-9_]*$/), 'must have names of variables as its members')
+      .custom<Readonly<Record<string, string>>>(isEnvironment, 'must give names of variables a string each')
       .default({}),
     /** CKA_LABELs that an organisation may bind, by the organisation's name. */
-    externalKeys: z
-      .record(
-        z.string(),
-        z.array(keyLabel, 'must be a list').min(1, 'must not be empty'),
-        'must be an object',
-      )
-      .refine(named(NAME), 'must have names of organisations as its members'),
+    externalKeys: z.custom<Readonly<Record<string, readonly string[]>>>(isListOfKeys, {
+      error:
+        'must give each organisation a list of external keys: labels of 1 to 128 printable ASCII characters',
+    }),
   })
   .superRefine(({ pin, pinFile, externalKeys }, context) => {
     if ((pin === undefined) === (pinFile === undefined)) {
@@ -73,4 +66,21 @@ export const pkcs11ProviderSchema = z
     }
   });
 
-export type Pkcs11Config = z.output<typeof pkcs11ProviderSchema>;
+export type Pkcs11Config = z.output<typeof pkcs11ConfigSchema>;
+
+/** By hand: a record's own checks put a wrong member's name, which may be anything, into the path of the problem. */
+function isEnvironment(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  return Object.entries(value).every(([name, text]) => VARIABLE.test(name) && typeof text === 'string');
+}
+
+function isListOfKeys(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  return Object.entries(value).every(
+    ([organisation, labels]) =>
+      NAME.test(organisation) &&
+      Array.isArray(labels) &&
+      labels.length > 0 &&
+      labels.every((label) => typeof label === 'string' && KEY_LABEL.test(label)),
+  );
+}

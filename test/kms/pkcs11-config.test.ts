@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { pkcs11ProviderSchema } from '../../src/kms/pkcs11-config.ts';
+import { pkcs11ConfigSchema } from '../../src/kms/pkcs11-config.ts';
 
 const GOOD = {
   name: 'vault-room',
@@ -12,13 +12,13 @@ const GOOD = {
 
 /** Where and which rule, as the configuration's reader tells them. */
 function problems(entry: unknown): string[] {
-  const { error } = pkcs11ProviderSchema.safeParse(entry);
+  const { error } = pkcs11ConfigSchema.safeParse(entry);
   return (error?.issues ?? []).map(({ path, message }) => [...path, message].join(' '));
 }
 
 describe('the configuration of a PKCS#11 provider', () => {
   it('takes what it needs, and has 5 seconds and no variables where nothing is said', () => {
-    expect(pkcs11ProviderSchema.parse(GOOD)).toEqual({ ...GOOD, timeoutMs: 5_000, environment: {} });
+    expect(pkcs11ConfigSchema.parse(GOOD)).toEqual({ ...GOOD, timeoutMs: 5_000, environment: {} });
     const { pin, ...rest } = GOOD;
     expect(problems({ ...rest, pinFile: '/run/secrets/pin' })).toEqual([]);
     expect(pin).toBe('canary-pin');
@@ -30,23 +30,37 @@ describe('the configuration of a PKCS#11 provider', () => {
     ['an empty PIN', { pin: '' }, 'pin must not be empty'],
     ['a module that is looked for', { module: 'libsofthsm2.so' }, 'module must be an absolute path'],
     ['a label that no token has', { tokenLabel: 'é'.repeat(17) }, /^tokenLabel must have at most 32 bytes/],
-    ['no time at all', { timeoutMs: 0 }, 'timeoutMs must be a whole number from 500 to 60000'],
-    ['too much time', { timeoutMs: 60_001 }, 'timeoutMs must be a whole number from 500 to 60000'],
+    ['no time at all', { timeoutMs: 0 }, 'timeoutMs must be a whole number from 100 to 30000'],
+    ['too much time', { timeoutMs: 30_001 }, 'timeoutMs must be a whole number from 100 to 30000'],
     [
       'a variable that is none',
       { environment: { 'A B': 'x' } },
-      'environment must have names of variables as its members',
+      'environment must give names of variables a string each',
     ],
     [
       'an organisation that cannot be',
       { externalKeys: { 'A B': ['payments'] } },
-      'externalKeys must have names of organisations as its members',
+      /^externalKeys must give each organisation a list/,
     ],
-    ['an empty list of keys', { externalKeys: { acme: [] } }, 'externalKeys acme must not be empty'],
+    [
+      'an empty list of keys',
+      { externalKeys: { acme: [] } },
+      /^externalKeys must give each organisation a list/,
+    ],
     [
       'a key of two organisations',
       { externalKeys: { acme: ['payments'], globex: ['payments'] } },
       'externalKeys must not name a key twice: one key serves one organisation',
+    ],
+    [
+      'a label that cannot be typed',
+      { externalKeys: { acme: ['pay\u0000'] } },
+      /^externalKeys must give each/,
+    ],
+    [
+      'the name of the service itself',
+      { name: 'local' },
+      'name must not be local, which is the service itself',
     ],
     ['a name with capitals', { name: 'HSM' }, /^name must be 1 to 63/],
   ])('refuses %s', (_, changed, problem) => {

@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { type Pkcs11Config, pkcs11ProviderSchema } from '../../src/kms/pkcs11-config.ts';
+import { type Pkcs11Config, pkcs11ConfigSchema } from '../../src/kms/pkcs11-config.ts';
 import {
   type Attribute,
   type CryptokiModule,
@@ -71,7 +71,7 @@ export class TestToken {
 
   /** A provider's configuration, as the environment would give it. */
   config(changed: Partial<Record<keyof Pkcs11Config, unknown>> = {}): Pkcs11Config {
-    return pkcs11ProviderSchema.parse({
+    return pkcs11ConfigSchema.parse({
       ...{ name: 'token', kind: 'pkcs11', module: MODULE, tokenLabel: this.label, pin: this.pin },
       ...{ environment: { SOFTHSM2_CONF: this.softHsmConfig }, externalKeys: { acme: ['payments'] } },
       ...changed,
