@@ -93,7 +93,7 @@ export class Pkcs11Child {
     if (!running) return;
     clearTimeout(running.watch ?? undefined);
     const child = running.process;
-    if (child.exitCode !== null || child.signalCode !== null) return;
+    if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const ended = once(child, 'exit');
     if (child.connected) child.disconnect();
     await Promise.race([ended, sleep(CLOSE_MS, null, { ref: false })]);

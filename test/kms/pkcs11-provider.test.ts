@@ -399,6 +399,15 @@ describe.skipIf(missing !== null)('the PKCS#11 provider with a SoftHSM2 token', 
       expect(await killed.create(key)).toEqual(generation);
     });
 
+    it('stays when Ctrl+C or a service manager signals every process, so that the service can finish', async () => {
+      const key = keyNamed('payments');
+      const generation = await provider.create(key);
+      const pid = provider.pid ?? 0;
+      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.kill(pid, signal);
+      await roundTrip(provider, key, generation);
+      expect(provider.pid).toBe(pid);
+    });
+
     it('ends when the provider is closed, even while it hangs, and takes no calls any more', async () => {
       const [idle, hanging] = [other({}), other({})];
       const pids: number[] = [];
