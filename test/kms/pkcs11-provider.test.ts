@@ -260,6 +260,16 @@ describe.skipIf(missing !== null)('the PKCS#11 provider with a SoftHSM2 token', 
     expect(error).toMatchObject({ message: expect.stringContaining('no secret key') as string });
   });
 
+  it('seals under neither of two keys with one label and CKA_ID, when a second was put beside the bound one', async () => {
+    await token.generate('doubled', '11');
+    const key = keyNamed('doubled');
+    const generation = await provider.create(key);
+    await token.generate('doubled', '11');
+    const fresh = other({});
+    await expect(fresh.wrap(key, generation, dataKey(), CONTEXT)).rejects.toThrow('several secret keys');
+    expect(await fresh.describe(key, generation)).toEqual({ usable: false });
+  });
+
   describe('the PIN', () => {
     it('that is wrong fails plainly, quoted nowhere, and is sent to the token once', async () => {
       const wrong = other({ pin: 'canary-wrong-pin' });
