@@ -74,6 +74,8 @@ export class TestToken {
     return pkcs11ConfigSchema.parse({
       ...{ name: 'token', kind: 'pkcs11', module: MODULE, tokenLabel: this.label, pin: this.pin },
       ...{ environment: { SOFTHSM2_CONF: this.softHsmConfig }, externalKeys: { acme: ['payments'] } },
+      // Ample, for a machine under load: what is about time says its own.
+      timeoutMs: 20_000,
       ...changed,
     });
   }
