@@ -320,7 +320,7 @@ describe.skipIf(missing !== null)('the PKCS#11 provider with a SoftHSM2 token', 
 
     it('does not make the service start processes without end: pauses grow with the failures', async () => {
       const broken = other({ module: '/usr/lib/nowhere.so' });
-      const fail = () => broken.create(keyNamed('payments')).then(String, (error: Error) => error.message);
+      const fail = () => broken.create(keyNamed('payments')).then(String, String);
       const reason = expect.stringContaining('cannot be loaded') as string;
       for (let failures = 0; failures < 4; failures++) expect(await fail()).toEqual(reason);
       const pauseEnds = Date.now() + 400;
