@@ -3,15 +3,15 @@ import { z } from 'zod';
 /** The external keys that each organisation may bind, as the operator decided. */
 export type ExternalKeys = Readonly<Record<string, readonly string[]>>;
 
-const ORGANISATION = /^[a-z0-9][a-z0-9-]{0,62}$/;
+/** Of a provider or an organisation. */
+const NAME = /^[a-z0-9][a-z0-9-]{0,62}$/;
 const TIMEOUT_MS = { least: 100, most: 30_000, otherwise: 5000 };
 const timeoutRule = `must be a whole number from ${TIMEOUT_MS.least} to ${TIMEOUT_MS.most}`;
 
-/** The operator's name for a provider; `local` is the service itself. */
+/** The operator's name for a provider. */
 export const providerName = z
   .string('must be a string')
-  .regex(ORGANISATION, 'must be 1 to 63 of a-z 0-9 and -, and not begin with -')
-  .refine((name) => name !== 'local', 'must not be local, which is the service itself');
+  .regex(NAME, 'must be 1 to 63 of a-z 0-9 and -, and not begin with -');
 
 /** How long one call of a provider may take. */
 export const timeoutMs = z
@@ -29,7 +29,7 @@ export function externalKeys(name: RegExp, rule: string) {
       !Array.isArray(value) &&
       Object.entries(value).every(
         ([organisation, keys]) =>
-          ORGANISATION.test(organisation) &&
+          NAME.test(organisation) &&
           Array.isArray(keys) &&
           keys.length > 0 &&
           keys.every((key) => typeof key === 'string' && name.test(key)),

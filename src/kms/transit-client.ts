@@ -1,59 +1,61 @@
-import { Agent as HttpAgent } from 'node:http';
-import { Agent as HttpsAgent } from 'node:https';
-import { exchangeJson, type JsonAnswer, type JsonRequest } from './exchange-json.ts';
+import type { Agent } from 'node:http';
+import { agentFor, exchange } from './exchange.ts';
 import type { SecretBytes } from './secret-bytes.ts';
 import { readCaFile, readTokenFile, type TransitConfig } from './transit-config.ts';
 
-/** Shorter than servers and load balancers keep an idle connection, so that none is used that they are about to close. */
-const IDLE_MS = 15_000;
+export interface TransitAnswer {
+  readonly status: number;
+  /** undefined for no JSON. */
+  readonly body: unknown;
+}
 
 /** Speaks HTTP to a transit engine: address, token and namespace, and not what the answers mean. */
 export class TransitClient {
   readonly #config: TransitConfig;
-  readonly #agent: HttpAgent;
+  readonly #agent: Agent;
   #token: SecretBytes | undefined;
 
   constructor(config: TransitConfig) {
+    const { address, caFile, token, tokenFile } = config;
     this.#config = config;
-    const options = { keepAlive: true, timeout: IDLE_MS };
-    this.#agent = config.address.startsWith('https:')
-      ? new HttpsAgent({
-          ...options,
-          rejectUnauthorized: true,
-          ...(config.caFile !== undefined && { ca: readCaFile(config.caFile) }),
-        })
-      : new HttpAgent(options);
-    this.#token =
-      config.token ?? (config.tokenFile === undefined ? undefined : readTokenFile(config.tokenFile));
+    this.#agent = agentFor(new URL(address).protocol, caFile === undefined ? undefined : readCaFile(caFile));
+    this.#token = token ?? (tokenFile === undefined ? undefined : readTokenFile(tokenFile));
   }
 
   /** `path` is below the mount. A refusal reads the token file anew, for whoever renews the token writes it there. */
   async send(
-    method: JsonRequest['method'],
+    method: 'GET' | 'POST',
     path: string,
     signal: AbortSignal,
     body?: unknown,
-  ): Promise<JsonAnswer> {
-    const { address, mount, namespace } = this.#config;
-    const exchange = () =>
-      exchangeJson({
-        method,
-        url: new URL(`/v1/${mount}/${path}`, address),
-        headers: {
-          'X-Vault-Request': 'true',
-          'X-Vault-Token': this.#token?.reveal().toString('ascii') ?? '',
-          ...(namespace !== undefined && { 'X-Vault-Namespace': namespace }),
-        },
-        agent: this.#agent,
-        signal,
-        body,
-      }).catch(noAnswer);
-    const answer = await exchange();
-    return answer.status === 403 && this.#renewToken() ? exchange() : answer;
+  ): Promise<TransitAnswer> {
+    const answer = await this.#exchange(method, path, signal, body);
+    return answer.status === 403 && this.#renewToken() ? this.#exchange(method, path, signal, body) : answer;
   }
 
   close(): void {
     this.#agent.destroy();
+  }
+
+  async #exchange(method: string, path: string, signal: AbortSignal, body: unknown): Promise<TransitAnswer> {
+    const { address, mount, namespace } = this.#config;
+    const payload = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
+    const answer = await exchange({
+      method,
+      url: new URL(`/v1/${mount}/${path}`, address),
+      headers: {
+        Accept: 'application/json',
+        'X-Vault-Request': 'true',
+        'X-Vault-Token': this.#token?.reveal().toString('ascii') ?? '',
+        ...(namespace !== undefined && { 'X-Vault-Namespace': namespace }),
+        ...(payload && { 'Content-Type': 'application/json', 'Content-Length': payload.byteLength }),
+      },
+      payload,
+      agent: this.#agent,
+      signal,
+    }).catch(noAnswer);
+    payload?.fill(0);
+    return { status: answer.status, body: parse(answer.body) };
   }
 
   #renewToken(): boolean {
@@ -67,6 +69,16 @@ export class TransitClient {
     } catch {
       return false;
     }
+  }
+}
+
+function parse(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString('utf8'));
+  } catch {
+    return undefined;
+  } finally {
+    body.fill(0);
   }
 }
 

@@ -54,7 +54,7 @@ describe('a provider', () => {
   });
 
   it.each([99, 30_001, 1.5, '5000', null])('may not have the timeout %j', (timeoutMs) => {
-    for (const one of [transit, aws, hsm]) expect(about([{ ...one, timeoutMs }])).toEqual(['0 timeoutMs']);
+    for (const one of [transit, aws]) expect(about([{ ...one, timeoutMs }])).toEqual(['0 timeoutMs']);
   });
 
   it.each([undefined, null, [], 'x', { Acme: ['a'] }, { acme: [] }, { acme: 'acme-key' }, { acme: [7] }])(
@@ -84,10 +84,9 @@ describe('a provider', () => {
   });
 
   it('has five seconds, unless told otherwise', () => {
-    for (const one of [transit, aws, hsm]) {
-      expect(parse([one]).data).toMatchObject([{ timeoutMs: 5000 }]);
+    for (const one of [transit, aws, hsm]) expect(parse([one]).data).toMatchObject([{ timeoutMs: 5000 }]);
+    for (const one of [transit, aws])
       expect(parse([{ ...one, timeoutMs: 100 }]).data).toMatchObject([{ timeoutMs: 100 }]);
-    }
   });
 });
 
