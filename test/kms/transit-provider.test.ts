@@ -262,6 +262,9 @@ describe('a server that fails', () => {
       data: { ciphertext: `vault:v1:${randomBytes(32).toString('base64')}` },
     }),
     'answers the plaintext as it is': jsonReply(200, { data: { ciphertext: 'vault:v1:AAAA' } }),
+    'answers a data key in 1 MB': jsonReply(200, {
+      data: { plaintext: randomBytes(32).toString('base64'), filler: 'x'.repeat(1024 * 1024) },
+    }),
     'answers 31 bytes': jsonReply(200, { data: { plaintext: randomBytes(31).toString('base64') } }),
     'answers 33 bytes': jsonReply(200, { data: { plaintext: randomBytes(33).toString('base64') } }),
     'answers hexadecimal': jsonReply(200, { data: { plaintext: randomBytes(32).toString('hex') } }),
