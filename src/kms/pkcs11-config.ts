@@ -2,9 +2,9 @@ import { z } from 'zod';
 import { externalKeys, providerName, timeoutMs } from './provider-fields.ts';
 
 /** A token behind a PKCS#11 module. */
-export type Pkcs11Config = z.output<typeof pkcs11ProviderSchema>;
+export type Pkcs11Config = z.output<typeof pkcs11ConfigSchema>;
 
-export const pkcs11ProviderSchema = z
+export const pkcs11ConfigSchema = z
   .strictObject({
     name: providerName,
     kind: z.literal('pkcs11'),

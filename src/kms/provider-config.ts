@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { type AwsKmsConfig, awsKmsConfigSchema } from './aws-kms-config.ts';
-import { type Pkcs11Config, pkcs11ProviderSchema } from './pkcs11-config.ts';
+import { type Pkcs11Config, pkcs11ConfigSchema } from './pkcs11-config.ts';
 import { type TransitConfig, transitConfigSchema } from './transit-config.ts';
 
 /** One provider of keys that live outside, as checked: made by `kmsProviderListSchema` and by nothing else. */
@@ -13,7 +13,7 @@ export type KmsProviderConfig = AwsKmsConfig | TransitConfig | Pkcs11Config;
 export function kmsProviderListSchema(production: boolean) {
   const entry = z.discriminatedUnion(
     'kind',
-    [pkcs11ProviderSchema, awsKmsConfigSchema(production), transitConfigSchema(production)],
+    [pkcs11ConfigSchema, awsKmsConfigSchema(production), transitConfigSchema(production)],
     {
       error: ({ input }) =>
         typeof input === 'object' && input !== null
@@ -27,7 +27,6 @@ export function kmsProviderListSchema(production: boolean) {
     for (const [index, config] of entries.entries()) {
       const refuse = (member: keyof KmsProviderConfig, message: string) =>
         context.addIssue({ code: 'custom', path: [index, member], message });
-      if (config.name === 'local') refuse('name', 'must not be local, which is the service itself');
       if (names.has(config.name)) refuse('name', 'must be unique: an earlier entry has the same name');
       names.add(config.name);
       for (const [organisation, keys] of Object.entries(config.externalKeys)) {

@@ -11,7 +11,8 @@ const timeoutRule = `must be a whole number from ${TIMEOUT_MS.least} to ${TIMEOU
 /** The operator's name for a provider. */
 export const providerName = z
   .string('must be a string')
-  .regex(NAME, 'must be 1 to 63 of a-z 0-9 and -, and not begin with -');
+  .regex(NAME, 'must be 1 to 63 of a-z 0-9 and -, and not begin with -')
+  .refine((name) => name !== 'local', 'must not be local, which is the service itself');
 
 /** How long one call of a provider may take. */
 export const timeoutMs = z
