@@ -15,7 +15,10 @@ async function main(): Promise<boolean> {
   let isDone = true;
   try {
     for (const settings of config.regions) {
-      const { region, close } = await openRegion(config, settings, embedded, pino({ level: 'silent' }));
+      const { region, close } = await openRegion(config, settings, embedded, pino({ level: 'silent' }), {
+        providers: [],
+        mayBind: () => false,
+      });
       try {
         const { rewrapped, unopened, needed } = await rewrapKeyMaterial(region, () => new Date());
         say(

@@ -6,6 +6,7 @@ import type { Config } from './config.ts';
 import { openEmbeddedPostgres } from './db/embedded-postgres.ts';
 import { openJobQueue } from './db/job-queue.ts';
 import { STREAM_TIMING, type StreamTiming } from './http/event-stream.ts';
+import { type ExternalKms, openExternalKms } from './external-kms.ts';
 import { createHandler } from './http/handler.ts';
 import { errorFacts, type Logger } from './http/log.ts';
 import { Metrics } from './http/metrics.ts';
@@ -32,6 +33,8 @@ export interface App {
 export interface AppOptions {
   readonly now?: () => Date;
   readonly postgresSettings?: Readonly<Record<string, string>>;
+  /** Instead of what is configured. */
+  readonly external?: ExternalKms;
   readonly followerLimits?: FollowerLimits;
   readonly streamTiming?: StreamTiming;
 }
@@ -49,9 +52,11 @@ export async function createApp(config: Config, log: Logger, options: AppOptions
       : null;
     if (embedded) closing.push(() => embedded.close());
     const developmentIssuer = config.issuers ? null : await openDevelopmentIssuer(config.dataDir);
+    const external = options.external ?? (await openExternalKms(config, log));
+    for (const provider of external.providers) closing.push(() => provider.close());
     const regions: Region[] = [];
     for (const region of config.regions) {
-      const opened = await openRegion(config, region, embedded, log);
+      const opened = await openRegion(config, region, embedded, log, external);
       closing.push(() => opened.close());
       regions.push(opened.region);
       const queue = await openJobQueue(opened.connectionString, tasksOf(opened.region, now), (error, task) =>

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import type { IssuerConfig } from './auth/issuer-config.ts';
 import { issuerListSchema } from './auth/issuer-list.ts';
+import { type KmsProviderConfig, kmsProviderListSchema } from './kms/provider-config.ts';
 import { type RootKey, rootKeyId } from './kms/root-keys.ts';
 import { SecretBytes } from './kms/secret-bytes.ts';
 import { type Cidr, parseCidr } from './policy/cidr.ts';
@@ -24,6 +25,8 @@ export interface Config {
   readonly regions: readonly RegionConfig[];
   /** null: the development issuer. */
   readonly issuers: readonly IssuerConfig[] | null;
+  /** The providers besides the service itself. */
+  readonly kmsProviders: readonly KmsProviderConfig[];
   readonly trustedProxies: readonly Cidr[];
   readonly graphiql: boolean;
   readonly corsOrigins: readonly string[];
@@ -45,6 +48,7 @@ export const ENVIRONMENT_KEYS = [
   'STRONGROOM_ISSUERS',
   'STRONGROOM_ROOT_KEY',
   'STRONGROOM_ROOT_KEY_FILE',
+  'STRONGROOM_KMS_PROVIDERS',
   'STRONGROOM_TRUSTED_PROXIES',
   'STRONGROOM_GRAPHIQL',
   'STRONGROOM_CORS_ORIGINS',
@@ -130,6 +134,11 @@ export function readConfig(environment: Environment): Config {
     dataDir: get('STRONGROOM_DATA_DIR') ?? '.strongroom',
     regions,
     issuers,
+    kmsProviders: attempt(
+      'STRONGROOM_KMS_PROVIDERS',
+      () => kmsProviderListSchema(production).parse(json(get('STRONGROOM_KMS_PROVIDERS') ?? '[]')),
+      [],
+    ),
     trustedProxies: attempt(
       'STRONGROOM_TRUSTED_PROXIES',
       () => list(get('STRONGROOM_TRUSTED_PROXIES')).map(cidr),

@@ -6,6 +6,7 @@ import { Notifications } from './db/notifications.ts';
 import { errorFacts, type Logger } from './http/log.ts';
 import { KeyCache } from './kms/key-cache.ts';
 import { LocalProvider } from './kms/local-provider.ts';
+import type { KmsProvider } from './kms/provider.ts';
 import { RootKeys } from './kms/root-keys.ts';
 import { PolicyStore } from './resolvers/policy-store.ts';
 import { ReadGroups } from './resolvers/read-groups.ts';
@@ -30,6 +31,7 @@ export async function openRegion(
   { name, databaseUrl, rootKeys }: RegionConfig,
   embedded: EmbeddedPostgres | null,
   log: Logger,
+  external: Pick<Region, 'mayBind'> & { readonly providers: readonly KmsProvider[] },
 ): Promise<OpenRegion> {
   const connectionString = databaseUrl ?? embedded?.connectionString;
   if (connectionString === undefined) throw new Error('A region without a database.');
@@ -60,13 +62,14 @@ export async function openRegion(
     resumed: () => keyCache.resume(),
   });
   const policies = new PolicyStore(db, notifications);
-  const providers = new Map([['local', new LocalProvider(keys, keyCache)]]);
+  const all = [new LocalProvider(keys, keyCache), ...external.providers];
+  const providers = new Map<string, KmsProvider>(all.map((provider) => [provider.name, provider]));
   const region = {
     name,
     db,
     rootKeys: keys,
     providers,
-    mayBind: () => false,
+    mayBind: external.mayBind,
     keyCache,
     notifications,
     policies,

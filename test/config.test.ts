@@ -42,6 +42,7 @@ describe('a configuration that does not work', () => {
       STRONGROOM_REGIONS: `${CANARY}!`,
       STRONGROOM_ISSUERS: CANARY,
       STRONGROOM_ROOT_KEY: CANARY,
+      STRONGROOM_KMS_PROVIDERS: CANARY,
       STRONGROOM_TRUSTED_PROXIES: CANARY,
       STRONGROOM_GRAPHIQL: CANARY,
       STRONGROOM_CORS_ORIGINS: CANARY,
@@ -53,6 +54,7 @@ describe('a configuration that does not work', () => {
       'STRONGROOM_CORS_ORIGINS',
       'STRONGROOM_GRAPHIQL',
       'STRONGROOM_ISSUERS',
+      'STRONGROOM_KMS_PROVIDERS',
       'STRONGROOM_LOG_LEVEL',
       'STRONGROOM_OTHER',
       'STRONGROOM_REGIONS',
@@ -77,6 +79,10 @@ describe('a configuration that does not work', () => {
     ['STRONGROOM_REGIONS', [`[{"name":"a","rootKey":"${keyOf(1)}","rootKeyFile":"${CANARY}"}]`]],
     ['STRONGROOM_ISSUERS', ['{}', '[]', 'null', `[{"issuer":"${CANARY}"}]`, `"${CANARY}"`]],
     ['STRONGROOM_ROOT_KEY', [CANARY, `${keyOf(1)}x`, `a b:${keyOf(1)}`, ',', `${keyOf(1)},${CANARY}`]],
+    [
+      'STRONGROOM_KMS_PROVIDERS',
+      ['{}', 'null', '[1]', '[{}]', `[{"kind":"${CANARY}"}]`, `[{"kind":"transit","${CANARY}":1}]`],
+    ],
     ['STRONGROOM_TRUSTED_PROXIES', [CANARY, '10.0.0.1/8', '10.0.0.0/8 192.168.0.0/16', '*', '010.0.0.0/8']],
     ['STRONGROOM_GRAPHIQL', ['1', 'yes', 'TRUE', CANARY]],
     [
@@ -147,6 +153,15 @@ describe('production', () => {
     expect(about(problems({ ...PRODUCTION, STRONGROOM_ISSUERS }))).toEqual(['STRONGROOM_ISSUERS']);
   });
 
+  it('refuses a KMS provider over plain http, on loopback too', () => {
+    const provider = { name: 'a', kind: 'transit', address: 'http://127.0.0.1:8200', token: CANARY };
+    const STRONGROOM_KMS_PROVIDERS = JSON.stringify([{ ...provider, externalKeys: {} }]);
+    expect(problems({ ...PRODUCTION, STRONGROOM_KMS_PROVIDERS })).toEqual([
+      'STRONGROOM_KMS_PROVIDERS 0 address must be https',
+    ]);
+    expect(readConfig({ STRONGROOM_KMS_PROVIDERS }).kmsProviders).toMatchObject([{ name: 'a' }]);
+  });
+
   it('starts with what it requires, on any host', () => {
     expect(readConfig(PRODUCTION)).toMatchObject({ production: true, host: '0.0.0.0' });
   });
@@ -170,6 +185,7 @@ describe('development', () => {
       dataDir: '.strongroom',
       regions: [{ name: 'local-1', databaseUrl: null, rootKeys: null }],
       issuers: null,
+      kmsProviders: [],
       trustedProxies: [],
       graphiql: true,
       corsOrigins: [],

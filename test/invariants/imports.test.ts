@@ -60,6 +60,7 @@ const ROOT_FILES = [
   'config.ts',
   'main.ts',
   'open-region.ts',
+  'external-kms.ts',
   'provision-development.ts',
   'root-key-file.ts',
 ];
