@@ -8,6 +8,7 @@ import { createHandler } from './http/handler.ts';
 import { errorFacts, type Logger } from './http/log.ts';
 import { Metrics } from './http/metrics.ts';
 import { tasksOf } from './jobs/tasks.ts';
+import type { KmsProvider } from './kms/provider.ts';
 import { type Region } from './resolvers/request-context.ts';
 import { openRegion } from './open-region.ts';
 import { provisionDevelopment } from './provision-development.ts';
@@ -28,6 +29,8 @@ export interface App {
 export interface AppOptions {
   readonly now?: () => Date;
   readonly postgresSettings?: Readonly<Record<string, string>>;
+  /** Providers beside `local`, in every region; every organisation may bind all of their keys. */
+  readonly providers?: readonly KmsProvider[];
 }
 
 /** Builds the service: the only place that constructs things. */
@@ -45,7 +48,7 @@ export async function createApp(config: Config, log: Logger, options: AppOptions
     const developmentIssuer = config.issuers ? null : await openDevelopmentIssuer(config.dataDir);
     const regions: Region[] = [];
     for (const region of config.regions) {
-      const opened = await openRegion(config, region, embedded, log);
+      const opened = await openRegion(config, region, embedded, log, options.providers);
       closing.push(() => opened.close());
       regions.push(opened.region);
       const queue = await openJobQueue(opened.connectionString, tasksOf(opened.region, now), (error, task) =>

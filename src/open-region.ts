@@ -6,6 +6,7 @@ import { Notifications } from './db/notifications.ts';
 import { errorFacts, type Logger } from './http/log.ts';
 import { KeyCache } from './kms/key-cache.ts';
 import { LocalProvider } from './kms/local-provider.ts';
+import type { KmsProvider } from './kms/provider.ts';
 import { RootKeys } from './kms/root-keys.ts';
 import type { Region } from './resolvers/request-context.ts';
 import { openRootKeyFile } from './root-key-file.ts';
@@ -28,6 +29,7 @@ export async function openRegion(
   { name, databaseUrl, rootKeys }: RegionConfig,
   embedded: EmbeddedPostgres | null,
   log: Logger,
+  given: readonly KmsProvider[] = [],
 ): Promise<OpenRegion> {
   const connectionString = databaseUrl ?? embedded?.connectionString;
   if (connectionString === undefined) throw new Error('A region without a database.');
@@ -57,8 +59,10 @@ export async function openRegion(
     interrupted: () => keyCache.pause(),
     resumed: () => keyCache.resume(),
   });
-  const providers = new Map([['local', new LocalProvider(keys, keyCache)]]);
-  const region = { name, db, rootKeys: keys, providers, mayBind: () => false, keyCache, notifications };
+  const all = [new LocalProvider(keys, keyCache), ...given];
+  const providers = new Map(all.map((provider) => [provider.name, provider]));
+  const mayBind = (provider: string) => given.some(({ name }) => name === provider);
+  const region = { name, db, rootKeys: keys, providers, mayBind, keyCache, notifications };
   try {
     await requireRootKeys(region);
   } catch (error) {
