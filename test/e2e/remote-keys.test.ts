@@ -40,7 +40,7 @@ const forgetCached = () => {
 const getMany = async (paths: readonly string[]) => {
   const input = { secrets: paths.map((path) => ({ path })) };
   const answer = (await app.gql(doc.GET_MANY, { input })).data.getSecretValues;
-  if (answer?.__typename !== 'GetSecretValuesPayload') return expect.fail(JSON.stringify(answer));
+  if (answer?.__typename !== 'GetSecretValuesPayload') throw new Error(JSON.stringify(answer));
   return answer.results.map((result) =>
     result.__typename === 'SecretValue'
       ? Buffer.from(String(result.secretString), 'base64').toString()
@@ -262,12 +262,12 @@ describe('while the provider is away', () => {
     await keys.change('rotateKmsKey', { identity });
     const stateOf = async () => {
       const tables = ['secret', 'secret_version', 'kms_key', 'kms_key_version', 'idempotency_record'];
-      const contents: unknown[] = [];
+      const contents: string[] = [];
       for (const table of tables) {
-        contents.push(
-          (await app.database.query(`SELECT md5(string_agg(t::text, '' ORDER BY t::text)) FROM ${table} t`))
-            .rows,
+        const { rows } = await app.database.query<{ digest: string }>(
+          `SELECT md5(string_agg(t::text, '' ORDER BY t::text)) AS digest FROM ${table} t`,
         );
+        contents.push(rows[0]?.digest ?? '');
       }
       return contents;
     };
