@@ -41,11 +41,10 @@ const getMany = async (paths: readonly string[]) => {
   const input = { secrets: paths.map((path) => ({ path })) };
   const answer = (await app.gql(doc.GET_MANY, { input })).data.getSecretValues;
   if (answer?.__typename !== 'GetSecretValuesPayload') throw new Error(JSON.stringify(answer));
-  return answer.results.map((result) =>
-    result.__typename === 'SecretValue'
-      ? Buffer.from(String(result.secretString), 'base64').toString()
-      : result.code,
-  );
+  return answer.results.map((result) => {
+    if (result && 'code' in result) return result.code;
+    return Buffer.from(result?.secretString ?? '', 'base64').toString();
+  });
 };
 const timed = async <T>(work: () => Promise<T>) => {
   const from = performance.now();
@@ -287,11 +286,7 @@ describe('while the provider is away', () => {
       await keys.change('rotateKmsKey', { identity }),
       await keys.rewrap(identity),
     ];
-    expect(answers).toEqual(
-      answers.map(() =>
-        expect.objectContaining({ __typename: 'KeyUnavailableError', code: 'KEY_UNAVAILABLE' }),
-      ),
-    );
+    expect(answers).toMatchObject(answers.map(() => ({ code: 'KEY_UNAVAILABLE' })));
     expect(await stateOf()).toEqual(before);
     outside.failure = undefined;
     expect(await keys.read(path)).toBe('first');

@@ -68,7 +68,7 @@ const MODIFIED_TAGS: readonly (readonly [string, (tag: Uint8Array) => Uint8Array
   ['bits 0 and 64 flipped', flipping(0, 64)],
   ['bits 31 and 63 flipped', flipping(31, 63)],
   ['bits 63 and 127 flipped', flipping(63, 127)],
-  ['all bits flipped', (tag) => Buffer.from(tag, 0).map((byte) => byte ^ 0xff)],
+  ['all bits flipped', (tag) => Buffer.from(tag).map((byte) => byte ^ 0xff)],
   ['all zero', () => Buffer.alloc(16)],
   ['all one', () => Buffer.alloc(16, 0xff)],
   ['the top bit of each byte flipped', (tag) => Buffer.from(tag).map((byte) => byte ^ 0x80)],
