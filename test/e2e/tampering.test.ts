@@ -53,6 +53,10 @@ async function rowOf(id: string, number = 1, database = app.database): Promise<S
   );
   return rows[0] ?? expect.fail('There is no such row.');
 }
+async function withId({ path }: { readonly path: string }) {
+  const { rows } = await app.database.query<{ id: string }>('SELECT id FROM secret WHERE path = $1', [path]);
+  return { path, id: rows[0]?.id ?? expect.fail('There is no such secret.') };
+}
 async function write(id: string, number: number, columns: Partial<Sealed>): Promise<void> {
   for (const [column, value] of Object.entries(columns)) {
     await app.database.query(
@@ -81,6 +85,32 @@ const told = (answer: {
   return JSON.stringify({ status: answer.status, data: answer.data, errors });
 };
 
+type Backup = readonly { readonly table: string; readonly row: object }[];
+const TABLES = ['kms_key', 'kms_key_version', 'secret', 'secret_version'] as const;
+
+/** All rows of a KMS key and of what rests on it. */
+async function backUp(identity: string): Promise<Backup> {
+  const backup: { table: string; row: object }[] = [];
+  for (const table of TABLES) {
+    const column = table === 'kms_key' ? 'identity' : 'kms_key_identity';
+    const { rows } = await app.database.query<{ row: object }>(
+      `SELECT to_jsonb(t) - 'path_key' AS row FROM ${table} t WHERE ${column} = $1`,
+      [identity],
+    );
+    backup.push(...rows.map(({ row }) => ({ table, row })));
+  }
+  return backup;
+}
+async function putBack(database: pg.Pool, backup: Backup): Promise<void> {
+  for (const { table, row } of backup) {
+    const columns = Object.keys(row).join(', ');
+    await database.query(
+      `INSERT INTO ${table} (${columns}) SELECT ${columns} FROM jsonb_populate_record(NULL::${table}, $1)`,
+      [JSON.stringify(row)],
+    );
+  }
+}
+
 interface At {
   readonly version?: number;
   readonly caller?: TestCaller;
@@ -108,9 +138,9 @@ async function expectNothing(path: string, { version, caller = ADMIN, region }: 
 }
 
 describe.each([
-  ['AES256_GCM96', { secretString: data('v') }, 1 + 5 + 28 + 1],
-  ['CHACHA20_POLY1305', { secretKeyValues: [{ key: 'a', value: data('v') }] }, 1 + 6 + 28 + 1],
-] as const)('a value under a key of %s', (keyType, value, ciphertextBytes) => {
+  ['warm', 'AES256_GCM96', { secretString: data('v') }, 1 + 5 + 28 + 1],
+  ['cold', 'CHACHA20_POLY1305', { secretKeyValues: [{ key: 'a', value: data('v') }] }, 1 + 6 + 28 + 1],
+] as const)('with the key cache %s, a value under a key of %s', (cache, keyType, value, ciphertextBytes) => {
   const ROWS = 100;
   const secrets: { readonly id: string; readonly path: string }[] = [];
 
@@ -119,16 +149,10 @@ describe.each([
     for (let from = 0; from < ROWS; from += 10) {
       const made = Array.from({ length: 10 }, async () => {
         const path = freshPath();
-        const { createSecret } = (await app.gql(doc.CREATE, { input: { path, kmsKeyIdentity, value } })).data;
-        if (createSecret?.__typename !== 'SecretVersionPayload') throw new Error('It was not created.');
-        return { path, id: createSecret.secret?.id.length ? path : '' };
+        await app.gql(doc.CREATE, { input: { path, kmsKeyIdentity, value } });
+        return withId({ path });
       });
-      for (const { path } of await Promise.all(made)) {
-        const { rows } = await app.database.query<{ id: string }>('SELECT id FROM secret WHERE path = $1', [
-          path,
-        ]);
-        secrets.push({ path, id: rows[0]?.id ?? '' });
-      }
+      secrets.push(...(await Promise.all(made)));
     }
   });
 
@@ -153,20 +177,18 @@ describe.each([
       for (let from = 0; from < bytes * 8; from += ROWS) {
         const bits = Array.from({ length: Math.min(ROWS, bytes * 8 - from) }, (_, at) => from + at);
         await flip(column, bits);
-        for (const cache of ['warm', 'cold']) {
-          if (cache === 'cold') clearCaches();
-          const events = await eventsOf(app, async () => {
-            const { results, answer } = await readAll(bits.length);
-            expect(results, `${cache}, from bit ${from}`).toEqual(bits.map(() => null));
-            expect(answer.errors?.map(({ path }) => path)).toEqual(
-              bits.map((_, at) => ['getSecretValues', 'results', at]),
-            );
-            for (const error of answer.errors ?? []) {
-              answers.add(told({ status: answer.status, data: null, errors: [error] }));
-            }
-          });
-          expect(events.map((event) => event.error_code)).toEqual(bits.map(() => 'DECRYPTION_FAILED'));
-        }
+        if (cache === 'cold') clearCaches();
+        const events = await eventsOf(app, async () => {
+          const { results, answer } = await readAll(bits.length);
+          expect(results, `${cache}, from bit ${from}`).toEqual(bits.map(() => null));
+          expect(answer.errors?.map(({ path }) => path)).toEqual(
+            bits.map((_, at) => ['getSecretValues', 'results', at]),
+          );
+          for (const error of answer.errors ?? []) {
+            answers.add(told({ status: answer.status, data: null, errors: [error] }));
+          }
+        });
+        expect(events.map((event) => event.error_code)).toEqual(bits.map(() => 'DECRYPTION_FAILED'));
         await flip(column, bits);
       }
       const { results } = await readAll(ROWS);
@@ -191,15 +213,13 @@ describe('rows that are swapped', () => {
     await write(...a, only(ofA));
     await write(...b, only(ofB));
   }
-  const withId = async (secret: { readonly path: string }) => {
-    const { rows } = await app.database.query<{ id: string }>('SELECT id FROM secret WHERE path = $1', [
-      secret.path,
-    ]);
-    return { path: secret.path, id: rows[0]?.id ?? '' };
-  };
-  const COLUMNS = [[...SEALED], ['wrapped_data_key'], ['ciphertext']] as const;
+  const COLUMNS: [string, (keyof Sealed)[]][] = [
+    ['both', [...SEALED]],
+    ['the wrapped data key', ['wrapped_data_key']],
+    ['the ciphertext', ['ciphertext']],
+  ];
 
-  test.each(COLUMNS)('between secrets open nowhere: %s', async (...columns) => {
+  test.each(COLUMNS)('between secrets open nowhere: %s', async (_what, columns) => {
     const identity = await keys.created();
     const [a, b] = [
       await withId(await keys.secretUnder(identity, 'a')),
@@ -210,9 +230,8 @@ describe('rows that are swapped', () => {
         [a.id, 1],
         [b.id, 1],
       ],
-      columns.flat(),
+      columns,
       async () => {
-        // prettier-ignore
         await expectNothing(a.path);
         await expectNothing(b.path);
       },
@@ -220,7 +239,7 @@ describe('rows that are swapped', () => {
     expect([await keys.read(a.path), await keys.read(b.path)]).toEqual(['a', 'b']);
   });
 
-  test.each(COLUMNS)('between versions open nowhere: %s', async (...columns) => {
+  test.each(COLUMNS)('between versions open nowhere: %s', async (_what, columns) => {
     const secret = await withId(await keys.secretUnder(await keys.created(), 'one'));
     await keys.put(secret.path, 'two');
     await swapped(
@@ -228,9 +247,8 @@ describe('rows that are swapped', () => {
         [secret.id, 1],
         [secret.id, 2],
       ],
-      columns.flat(),
+      columns,
       async () => {
-        // prettier-ignore
         await expectNothing(secret.path, { version: 1 });
         await expectNothing(secret.path, { version: 2 });
       },
@@ -271,7 +289,6 @@ describe('rows that are swapped', () => {
       ],
       [...SEALED],
       async () => {
-        // prettier-ignore
         await expectNothing(a.path);
         await expectNothing(b.path);
       },
@@ -301,7 +318,6 @@ describe('rows that are swapped', () => {
       ],
       ['kms_key_version'],
       async () => {
-        // prettier-ignore
         await expectNothing(secret.path, { version: 1 });
         await expectNothing(secret.path, { version: 2 });
       },
@@ -346,20 +362,7 @@ describe('rows that are swapped', () => {
   test('into another region, key and all, open nowhere', async () => {
     const identity = await keys.created();
     const { path } = await keys.secretUnder(identity, 'of the EU');
-    for (const table of ['kms_key', 'kms_key_version', 'secret', 'secret_version']) {
-      const column = table === 'kms_key' ? 'identity' : 'kms_key_identity';
-      const { rows } = await app.database.query<{ row: string }>(
-        `SELECT to_jsonb(t)${table === 'secret' ? " - 'path_key'" : ''} AS row FROM ${table} t WHERE ${column} = $1`,
-        [identity],
-      );
-      for (const { row } of rows) {
-        const columns = Object.keys(row).join(', ');
-        await elsewhere.query(
-          `INSERT INTO ${table} (${columns}) SELECT ${columns} FROM jsonb_populate_record(NULL::${table}, $1)`,
-          [JSON.stringify(row)],
-        );
-      }
-    }
+    await putBack(elsewhere, await backUp(identity));
     expect(await keys.read(path)).toBe('of the EU');
     await expectNothing(path, { region: 'us-1' });
     const { rows } = await elsewhere.query(
@@ -371,13 +374,7 @@ describe('rows that are swapped', () => {
 });
 
 describe('an old row that is brought back', () => {
-  const secretOf = async (identity: string, text: string) => {
-    const { path } = await keys.secretUnder(identity, text);
-    const { rows } = await app.database.query<{ id: string }>('SELECT id FROM secret WHERE path = $1', [
-      path,
-    ]);
-    return { path, id: rows[0]?.id ?? '' };
-  };
+  const secretOf = async (identity: string, text: string) => withId(await keys.secretUnder(identity, text));
 
   test('as a later version does not open: a rotated password cannot be turned back', async () => {
     const { path, id } = await secretOf(await keys.created(), 'leaked');
@@ -399,7 +396,6 @@ describe('an old row that is brought back', () => {
     expect(await keys.read(moved)).toBe('moved');
     await write(id, 1, { wrapped_data_key: before.wrapped_data_key });
     await expectNothing(moved);
-    await write(id, 1, { wrapped_data_key: (await rowOf(id)).wrapped_data_key });
     await app.database.query('UPDATE secret SET path = $1 WHERE id = $2', [path, id]);
     // The whole of the old row at its old path is what it was: the same value, sealed for that row.
     expect(await keys.read(path)).toBe('moved');
@@ -418,38 +414,41 @@ describe('an old row that is brought back', () => {
     expect(await keys.read(path)).toBe('same');
   });
 
-  test('of a destroyed version opens from a backup while its KMS key lives, and not once that is deleted', async () => {
-    const identity = await keys.created();
-    const { path, id } = await secretOf(identity, 'destroyed');
-    const backup = await rowOf(id);
+  test('of a destroyed version opens while its KMS key lives: who keeps backups keeps the value', async () => {
+    const { path, id } = await secretOf(await keys.created(), 'destroyed');
+    const { wrapped_data_key, ciphertext } = await rowOf(id);
     await app.gql(doc.DESTROY, { input: { path, version: 1 } });
-    const revive = async () => {
-      await app.database.query(
-        `UPDATE secret_version SET status = 'ACTIVE', wrapped_data_key = $2, ciphertext = $3, destroyed_at = NULL,
-           destroyed_by_subject = NULL, destroyed_by_issuer = NULL WHERE secret_id = $1`,
-        [id, backup.wrapped_data_key, backup.ciphertext],
-      );
-      await app.database.query('UPDATE secret SET current_version = 1 WHERE id = $1', [id]);
-    };
-    // Nothing outside the row says that it was destroyed, but for the audit chain: who keeps backups keeps the value.
-    await revive();
-    expect(await keys.read(path)).toBe('destroyed');
+    expect(await keys.read(path, 1)).toBe('VERSION_DESTROYED');
+    await app.database.query(
+      `UPDATE secret_version SET status = 'ACTIVE', wrapped_data_key = $2, ciphertext = $3, destroyed_at = NULL,
+         destroyed_by_subject = NULL, destroyed_by_issuer = NULL WHERE secret_id = $1`,
+      [id, wrapped_data_key, ciphertext],
+    );
+    expect(await keys.read(path, 1)).toBe('destroyed');
+  });
 
+  test('under a deleted KMS key opens with no other material', async () => {
+    const identity = await keys.created();
+    const { path } = await secretOf(identity, 'shredded');
+    const backup = await backUp(identity);
     await app.gql(doc.DELETE, { input: { path, recoveryWindowDays: 0 } });
     await keys.change('scheduleKmsKeyDeletion', { identity });
-    const { rows: key } = await app.database.query<{ row: object }>(
-      'SELECT to_jsonb(k) AS row FROM kms_key k WHERE identity = $1',
-      [identity],
-    );
     app.clock.now = new Date(Date.now() + 31 * 86_400_000);
     await requestTask(app, 'destroy-scheduled-keys');
     await eventually(async () => (await keys.state(identity)) === null);
     app.clock.now = null;
-    expect(key).toHaveLength(1);
-    const { rows } = await app.database.query('SELECT FROM kms_key_version WHERE kms_key_identity = $1', [
-      identity,
-    ]);
-    expect(rows).toEqual([]);
+    await putBack(
+      app.database,
+      backup.filter(({ table }) => table !== 'kms_key_version'),
+    );
+    expect(await keys.read(path)).toBe('KEY_UNAVAILABLE');
+    await app.database.query(
+      `INSERT INTO kms_key_version (organisation, kms_key_identity, number, wrapped_material, root_key_id, created_at)
+       SELECT organisation, $1, 1, wrapped_material, root_key_id, created_at FROM kms_key_version
+       WHERE kms_key_identity <> $1 AND organisation = 'acme' AND number = 1 LIMIT 1`,
+      [identity],
+    );
+    await expectNothing(path);
   });
 });
 
@@ -458,10 +457,7 @@ describe('a value that does not open', () => {
     const identity = await keys.created();
     const { path } = await keys.secretUnder(identity, 'one');
     await keys.put(path, 'two');
-    const { rows } = await app.database.query<{ id: string }>('SELECT id FROM secret WHERE path = $1', [
-      path,
-    ]);
-    const id = rows[0]?.id ?? '';
+    const { id } = await withId({ path });
     const broken = Buffer.from((await rowOf(id)).wrapped_data_key).map((byte) => byte ^ 1);
     await write(id, 1, { wrapped_data_key: Buffer.from(broken) });
     const rollback = await app.gql(doc.ROLLBACK, { input: { path, toVersion: 1 } });
