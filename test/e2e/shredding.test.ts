@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type DocumentNode, print } from 'graphql';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
@@ -155,7 +156,10 @@ async function heap(): Promise<string> {
   return readFile(file, 'utf8');
 }
 
-/** How often each stands in what the process may write to: Linux lets a parent read it. */
+/**
+ * How often each stands in what the process may write to: Linux lets a parent read it. Looked for is the second half,
+ * for memory that was freed and not zeroed has lost its first bytes to the allocator.
+ */
 async function inMemory(names: readonly (keyof typeof secrets)[]): Promise<Record<string, number>> {
   const found: Record<string, number> = Object.fromEntries(names.map((name) => [name, 0]));
   const CHUNK = 8 * 1024 * 1024;
@@ -170,9 +174,10 @@ async function inMemory(names: readonly (keyof typeof secrets)[]): Promise<Recor
         const { bytesRead } = await memory.read(buffer, 0, length, at).catch(() => ({ bytesRead: 0 }));
         const chunk = buffer.subarray(0, bytesRead);
         for (const name of names) {
-          for (let hit = chunk.indexOf(secrets[name]); hit >= 0 && hit < CHUNK;) {
+          const half = secrets[name].subarray(secrets[name].byteLength / 2);
+          for (let hit = chunk.indexOf(half); hit >= 0 && hit < CHUNK;) {
             found[name] = (found[name] ?? 0) + 1;
-            hit = chunk.indexOf(secrets[name], hit + 1);
+            hit = chunk.indexOf(half, hit + 1);
           }
         }
       }
@@ -209,6 +214,15 @@ test('after a version was destroyed no table holds its value, its data key or wh
   }
 });
 
+test.skipIf(!linux)(
+  'after a version was destroyed neither its data key nor its value’s bytes are anywhere in the process',
+  async () => {
+    // Before anything is collected: what was not zeroed would still be there.
+    expect(await inMemory(['dataKey', 'value'])).toEqual({ dataKey: 0, value: 0 });
+  },
+  60_000,
+);
+
 test('after a version was destroyed the heap holds neither its value nor a key', async () => {
   // Found is what is still held: a value in base64, as one would come in a request.
   const held = randomBytes(48).toString('base64');
@@ -221,14 +235,6 @@ test('after a version was destroyed the heap holds neither its value nor a key',
     }
   }
 }, 60_000);
-
-test.skipIf(!linux)(
-  'after a version was destroyed its data key is nowhere in the process',
-  async () => {
-    expect(await inMemory(['dataKey'])).toEqual({ dataKey: 0 });
-  },
-  30_000,
-);
 
 test('after a KMS key was deleted no table holds its material, wrapped or not, and the process does not', async () => {
   const identity = (
@@ -247,11 +253,13 @@ test('after a KMS key was deleted no table holds its material, wrapped or not, a
   await tell(`ahead ${31 * DAY_MS}`);
   await database.query("SELECT graphile_worker.add_job('destroy-scheduled-keys')");
   await eventually(async () => (await database.query('SELECT FROM kms_key')).rowCount === 0);
+  // What the job forgets once it has committed.
+  await sleep(500);
+  if (linux) expect(await inMemory(['material', 'dataKey'])).toEqual({ material: 0, dataKey: 0 });
   const dumped = await dump();
   for (const name of Object.keys(secrets) as (keyof typeof secrets)[]) {
     for (const form of forms(secrets[name])) expect(dumped.includes(form), name).toBe(false);
   }
   const snapshot = await heap();
   for (const form of forms(secrets.material)) expect(snapshot.includes(form)).toBe(false);
-  if (linux) expect(await inMemory(['material', 'dataKey'])).toEqual({ material: 0, dataKey: 0 });
 }, 60_000);

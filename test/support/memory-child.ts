@@ -1,7 +1,7 @@
 /**
  * The service in a process of its own, whose memory a test looks into: run with --expose-gc. It says in a line of JSON
  * where it listens, and then does what it is told on its input, a line each: `ahead <ms>` sets its clock, `keep <text>` holds
- * on to a text, `heap <file>` collects garbage and writes a heap snapshot. It ends with its input.
+ * on to a text, `gc` collects garbage, `heap <file>` does too and writes a heap snapshot. It ends with its input.
  */
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
@@ -30,14 +30,14 @@ for await (const line of createInterface({ input: process.stdin })) {
   const [command, argument = ''] = line.split(' ');
   if (command === 'ahead') aheadMs = Number(argument);
   if (command === 'keep') kept.push(argument);
-  if (command === 'heap') {
+  if (command === 'gc' || command === 'heap') {
     // Finalisers free what native code holds, and run between the collections.
     for (let time = 0; time < 3; time++) {
       globalThis.gc?.();
       await sleep(20);
     }
-    writeHeapSnapshot(argument);
   }
+  if (command === 'heap') writeHeapSnapshot(argument);
   say('done');
 }
 await app.close();
