@@ -59,11 +59,9 @@ export class BoundedProvider implements KmsProvider {
   ): Promise<Uint8Array> {
     return this.#call(async () => {
       const wrapped = await this.#provider.wrap(key, generation, dataKey, context);
-      const holdsKey = Buffer.from(wrapped).includes(dataKey.reveal());
-      if (holdsKey || wrapped.byteLength <= KEY_BYTES || wrapped.byteLength > MAX_WRAPPED_BYTES) {
-        throw new ProviderFailure('The provider answered with what is no wrapped data key.');
-      }
-      return wrapped;
+      const fits = wrapped.byteLength > KEY_BYTES && wrapped.byteLength <= MAX_WRAPPED_BYTES;
+      if (fits && !Buffer.from(wrapped).includes(dataKey.reveal())) return wrapped;
+      throw new ProviderFailure('The provider answered with what is no wrapped data key.');
     });
   }
 
@@ -83,7 +81,9 @@ export class BoundedProvider implements KmsProvider {
 
   async describe(key: KmsKeyReference, generation: KmsKeyGeneration): Promise<{ readonly usable: boolean }> {
     try {
-      return await this.#call(() => this.#provider.describe(key, generation));
+      // Awaited within: a provider that throws at once must not keep its place among the calls that run.
+      const { usable } = await this.#call(async () => this.#provider.describe(key, generation));
+      return { usable: (usable as unknown) === true };
     } catch {
       return { usable: false };
     }

@@ -30,6 +30,8 @@ export class KeySession {
   readonly #answers = new Map<string, Answer>();
   readonly #pending = new Map<string, () => Promise<Answer>>();
   readonly #dataKeys = new Map<string, SecretBytes>();
+  /** Data keys to be wrapped: their owner zeroes his while the call is still to come, or never comes. */
+  readonly #toWrap: SecretBytes[] = [];
   #round = 1;
 
   constructor(cache: KeyCache) {
@@ -69,7 +71,7 @@ export class KeySession {
     for (const answer of this.#answers.values()) {
       if ('value' in answer && answer.value instanceof SecretBytes) answer.value.zero();
     }
-    for (const dataKey of this.#dataKeys.values()) dataKey.zero();
+    for (const dataKey of [...this.#dataKeys.values(), ...this.#toWrap]) dataKey.zero();
   }
 
   bind(provider: KmsProvider, reference: KmsKeyReference): BoundKey {
@@ -97,6 +99,7 @@ export class KeySession {
       wrap: async (key, generation, dataKey, context) => {
         const id = idOf(key, 'wrap', generation.number, context, Buffer.from(materialId(dataKey.reveal())));
         const kept = copyOf(dataKey);
+        this.#toWrap.push(kept);
         return this.#answer(id, () =>
           provider.wrap(key, generation, kept, context).finally(() => kept.zero()),
         );

@@ -125,4 +125,44 @@ describe('published vectors', () => {
       "Ladies and Gentlemen of the class of '99: If I could offer you only one tip for the future, sunscreen would be it.",
     );
   });
+
+  it.each([
+    [13, '00'.repeat(32), '00'.repeat(12), '', '530f8afbc74536b9a963b4f1c4cb738b'],
+    [
+      ...([14, '00'.repeat(32), '00'.repeat(12), '00'.repeat(16)] as const),
+      'cea7403d4d606b6e074ec5d3baf39d18d0d1c8a799996bf0265b98b5d48ab919',
+    ],
+    [
+      ...([15, 'feffe9928665731c6d6a8f9467308308'.repeat(2), 'cafebabefacedbaddecaf888'] as const),
+      `d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a72
+       1c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657ba637b391aafd255`,
+      `522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa
+       8cb08e48590dbb3da7b08b1056828838c5f61e6393ba7a0abcc9f662898015ad
+       b094dac5d93471bdec1a502270e3cc6c`,
+    ],
+  ])('test case %i of the GCM specification opens', (_case, key, nonce, plaintext, sealed) => {
+    const opened = aeadOpen('AES256_GCM96', hex(key), hex(nonce + sealed), Buffer.alloc(0));
+    expect(opened).toEqual(hex(plaintext));
+  });
+
+  it('the example of RFC 8439, appendix A.5, opens', () => {
+    const key = hex('1c9240a5eb55d38af333888604f6b5f0473917c1402b80099dca5cbc207075c0');
+    const sealed = hex(`000000000102030405060708
+      64a0861575861af460f062c79be643bd5e805cfd345cf389f108670ac76c8cb2
+      4c6cfc18755d43eea09ee94e382d26b0bdb7b73c321b0100d4f03b7f355894cf
+      332f830e710b97ce98c8a84abd0b948114ad176e008d33bd60f982b1ff37c855
+      9797a06ef4f0ef61c186324e2b3506383606907b6a7c02b0f9f6157b53c867e4
+      b9166c767b804d46a59b5216cde7a4e99040c5a40433225ee282a1b0a06c523e
+      af4534d7f83fa1155b0047718cbc546a0d072b04b3564eea1b422273f548271a
+      0bb2316053fa76991955ebd63159434ecebb4e466dae5a1073a6727627097a10
+      49e617d91d361094fa68f0ff77987130305beaba2eda04df997b714d6c6f2c29
+      a6ad5cb4022b02709b
+      eead9d67890cbb22392336fea1851f38`);
+    const opened = aeadOpen('CHACHA20_POLY1305', key, sealed, hex('f33388860000000000004e91'));
+    expect(opened.toString('utf8')).toBe(
+      'Internet-Drafts are draft documents valid for a maximum of six months and may be updated, replaced, ' +
+        'or obsoleted by other documents at any time. It is inappropriate to use Internet-Drafts as reference ' +
+        'material or to cite them other than as /\u201cwork in progress./\u201d',
+    );
+  });
 });

@@ -9,7 +9,7 @@ import type { TadaDocumentNode } from 'gql.tada';
 import pg from 'pg';
 import { pino } from 'pino';
 import { inject } from 'vitest';
-import { type App, createApp } from '../../src/app.ts';
+import { type App, type AppOptions, createApp } from '../../src/app.ts';
 import { type Environment, readConfig } from '../../src/config.ts';
 import { databaseUrl, TEMPLATE } from './postgres.ts';
 
@@ -77,9 +77,13 @@ interface Place {
   readonly dataDir: string;
   readonly databaseUrl: string;
   readonly environment: Environment;
+  readonly options: Pick<AppOptions, 'external'>;
 }
 
-export async function testApp(environment: Environment = {}): Promise<TestApp> {
+export async function testApp(
+  environment: Environment = {},
+  options: Place['options'] = {},
+): Promise<TestApp> {
   const dataDir = await mkdtemp(join(tmpdir(), 'strongroom-app-'));
   const server = inject('postgres');
   const name = `test_${randomBytes(8).toString('hex')}`;
@@ -87,7 +91,7 @@ export async function testApp(environment: Environment = {}): Promise<TestApp> {
   await admin.connect();
   await admin.query(`CREATE DATABASE ${name} TEMPLATE ${TEMPLATE}`);
   await admin.end();
-  return startApp({ dataDir, databaseUrl: databaseUrl(server, name), environment });
+  return startApp({ dataDir, databaseUrl: databaseUrl(server, name), environment, options });
 }
 
 async function startApp(place: Place): Promise<TestApp> {
@@ -100,7 +104,7 @@ async function startApp(place: Place): Promise<TestApp> {
     ...place.environment,
   });
   const log = pino({ level: 'debug' }, { write: (line: string) => void lines.push(line) });
-  const app = await createApp(config, log, { now: () => clock.now ?? new Date() });
+  const app = await createApp(config, log, { ...place.options, now: () => clock.now ?? new Date() });
   app.server.listen(0, '127.0.0.1');
   await once(app.server, 'listening');
   const url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`;
