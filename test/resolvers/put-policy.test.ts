@@ -363,9 +363,8 @@ test('what is written is what is read, and replaces the policy as a whole', asyn
     ],
   });
   await put(full);
-  const { dryRun: _, expectedObjectVersion: __, ...written } = full;
   expect(await read(full.name)).toMatchObject({
-    ...written,
+    ...full,
     builtIn: false,
     project: null,
     region: 'local-1',
