@@ -164,3 +164,19 @@ test.each([
   const answer = await app.raw(doc.POLICIES, page, ORGANISATION);
   expect(answer.errors?.[0]?.extensions).toMatchObject({ code: 'BAD_USER_INPUT', field: [field] });
 });
+
+test('a scope has at most 1,000 policies, and those that it has can still be replaced', async () => {
+  const caller = { ...ORGANISATION, organisation: 'crowded' };
+  await put('first', caller);
+  await app.database.query(
+    `INSERT INTO policy SELECT organisation, gen_random_uuid(), project, 'p' || n, 'p' || n, description, statements,
+       subjects, object_version, created_at, updated_at
+     FROM policy, generate_series(1, 999) AS n WHERE organisation = 'crowded'`,
+  );
+  const input = { name: 'one-more', statements: [ALLOW], subjects: [] };
+  expect((await app.gql(doc.PUT_POLICY, { input }, caller)).data.putPolicy).toMatchObject({
+    ...{ code: 'INVALID_INPUT', field: ['input', 'name'] },
+  });
+  await put('first', caller);
+  await put('in-a-project', { ...caller, project: 'roomy' });
+});
