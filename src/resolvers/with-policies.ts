@@ -4,8 +4,8 @@ import type { Facts } from '../policy/decide.ts';
 import { loadSnapshot, type PolicySnapshot } from './policy-store.ts';
 import type { Region, RequestContext } from './request-context.ts';
 
-/** How long decisions may rest on policies without their being looked at again: under the 2 seconds of a change. */
-const FRESH_MS = 1_000;
+/** How long decisions may rest on policies unheard: with the silence of a lost listener, under the 2 seconds of a change. */
+const FRESH_MS = 400;
 const ATTEMPTS = 4;
 
 /** Policies changed while a transaction waited: it is undone and decides anew. */
