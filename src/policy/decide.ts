@@ -1,4 +1,9 @@
 import {
+  type ApplicableStatements,
+  applicableStatements,
+  LazyConditionFacts,
+} from './applicable-statements.ts';
+import {
   type Bindable,
   boundStatements,
   type CompiledStatement,
@@ -6,11 +11,9 @@ import {
   names,
   type StatementsByEffect,
 } from './compiled-policies.ts';
-import { parseIpAddress } from './ip-address.ts';
 import type { Permission } from './permission.ts';
 import type { Policy, Resource } from './policy.ts';
 import type { Principal } from './principal.ts';
-import type { ConditionFacts } from './statement-conditions.ts';
 
 export type { MatchedStatement } from './compiled-policies.ts';
 
@@ -43,13 +46,13 @@ export function decide(
   resource: Resource,
   facts: Facts,
 ): Decision {
-  const statements = boundStatements(facts.policies, principal).get(permission);
+  const statements = applicableStatements(principal, permission, facts);
   if (!statements) return NOTHING_ALLOWS;
+  const { DENY, ALLOW, counts } = statements;
   const segments = resource.name.split('/');
-  const conditionFacts = new LazyConditionFacts(principal, facts);
-  const denied = matching(statements.DENY, resource, segments, conditionFacts);
+  const denied = matching(DENY, resource, segments, counts);
   if (denied.length > 0) return { allowed: false, reason: 'DENIED_BY_STATEMENT', matched: denied };
-  const allowed = matching(statements.ALLOW, resource, segments, conditionFacts);
+  const allowed = matching(ALLOW, resource, segments, counts);
   if (allowed.length > 0) return { allowed: true, reason: 'ALLOWED_BY_STATEMENT', matched: allowed };
   return NOTHING_ALLOWS;
 }
@@ -57,33 +60,15 @@ export function decide(
 const NONE: readonly never[] = [];
 const NOTHING_ALLOWS: Decision = { allowed: false, reason: 'NO_STATEMENT_ALLOWS', matched: NONE };
 
-/** The address is read only when a condition asks for it. */
-class LazyConditionFacts implements ConditionFacts {
-  readonly at: Date;
-  readonly claims: ConditionFacts['claims'];
-  readonly #text: string | null;
-  #address: ConditionFacts['address'] | undefined;
-
-  constructor({ claims }: Asking, { at, clientAddress }: Facts) {
-    this.at = at;
-    this.claims = claims;
-    this.#text = clientAddress;
-  }
-
-  get address(): ConditionFacts['address'] {
-    return (this.#address ??= this.#text === null ? null : parseIpAddress(this.#text));
-  }
-}
-
 function matching(
   statements: readonly CompiledStatement[],
   resource: Resource,
   segments: readonly string[],
-  facts: ConditionFacts,
+  counts: ApplicableStatements['counts'],
 ): readonly MatchedStatement[] {
   let found: MatchedStatement[] | null = null;
   for (const statement of statements) {
-    if (!names(statement, resource, segments) || statement.conditions?.hold(facts) === false) continue;
+    if (!names(statement, resource, segments) || !counts(statement)) continue;
     (found ??= []).push(statement.matched);
   }
   return found ?? NONE;

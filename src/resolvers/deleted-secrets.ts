@@ -12,6 +12,6 @@ export function deletedSecrets(
   args: PageArguments & { readonly region?: string | null },
 ): Promise<Connection<Secret>> {
   const region = regionOf(ctx, args.region, ['region']);
-  const waiting = Prisma.sql`s.deleted_at IS NOT NULL AND s.purge_at > ${ctx.now()}`;
-  return listSecrets(ctx, region, [waiting], { field: 'DELETED_AT', direction: 'DESC' }, args);
+  const among = Prisma.sql`s.deleted_at IS NOT NULL AND s.purge_at > ${ctx.now()}`;
+  return listSecrets(ctx, region, { among, order: { field: 'DELETED_AT', direction: 'DESC' } }, args);
 }

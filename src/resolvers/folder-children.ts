@@ -1,13 +1,14 @@
 import { Prisma } from '../db/generated/client.ts';
+import { walkChildren } from '../db/path-filter-walk.ts';
 import { findSecretsByKey, inScope } from '../db/secret-row.ts';
-import { listFilter } from '../policy/list-filter.ts';
-import { factsOf } from './authorise.ts';
+import { within } from '../policy/list-filter.ts';
 import { afterFolder, folderKeyPrefix, pathKey, pathOfKey } from '../policy/secret-path.ts';
 import { type Connection, connectionOf, emptyConnection } from './connection.ts';
 import type { Folder } from './folder.ts';
-import { type PageArguments, parsePage } from './input/parse-page.ts';
+import { type Page, type PageArguments, parsePage } from './input/parse-page.ts';
 import type { RequestContext } from './request-context.ts';
 import type { Secret } from './secret-types.ts';
+import { visibleSecrets } from './visible-secrets.ts';
 
 export type PathNode = Folder | Secret;
 
@@ -18,8 +19,9 @@ interface Child {
 }
 
 /**
- * The folders and secrets one level below, by name, bytewise, a secret before the folder of its name. It reads one index
- * entry a child and leaps over what lies below, so it costs what is on the page, whatever the subtree holds.
+ * The folders and secrets one level below that the caller may find, by name, bytewise, a secret before the folder of its
+ * name. It reads one index entry a child and leaps over what lies below and what is hidden, so it costs what is on the
+ * page, whatever the subtree holds; patterns with a star in the middle are tested row by row.
  */
 export async function folderChildren(
   ctx: RequestContext,
@@ -29,17 +31,15 @@ export async function folderChildren(
   const list = `folder:${path}`;
   const prefix = folderKeyPrefix(path);
   const page = parsePage(args, list, (parts) => isChildKey(prefix, parts));
-  if (
-    listFilter(ctx.principal, ['SECRET_LIST', 'SECRET_READ'], 'secret', await factsOf(ctx, region)) === 'NONE'
-  ) {
-    return emptyConnection();
-  }
+  const filter = await visibleSecrets(ctx, region, path);
+  if (filter.length === 0) return emptyConnection();
   const { client } = region.db;
-  const [after] = page.after ?? [prefix];
-  const [before] = page.before ?? [afterFolder(prefix)];
-  const from = page.after ? pastChild(String(after)) : prefix;
+  const search = {
+    filter: within(filter, ...between(page, prefix)),
+    where: Prisma.sql`${inScope(ctx.principal)} AND s.deleted_at IS NULL`,
+  };
   const children = await client.$queryRaw<Child[]>(
-    walk(ctx, prefix, from, String(before), page.backward, page.limit + 1),
+    walkChildren(search, prefix, page.backward, page.limit + 1),
   );
   const secrets = await findSecretsByKey(
     client,
@@ -56,50 +56,11 @@ export async function folderChildren(
   return { ...connection, edges: connection.edges.map(({ cursor, node }) => ({ cursor, node: node.node })) };
 }
 
-/**
- * A loose index scan: each step finds the next secret beyond the last child, and a secret below a folder stands for that
- * folder, whose end is where the next step begins.
- */
-function walk(
-  ctx: RequestContext,
-  prefix: string,
-  from: string,
-  to: string,
-  backward: boolean,
-  limit: number,
-): Prisma.Sql {
-  const start = prefix.length + 1;
-  const direction = backward ? Prisma.sql`DESC` : Prisma.sql`ASC`;
-  const next = (low: Prisma.Sql, high: Prisma.Sql) => Prisma.sql`(
-    SELECT s.path_key FROM secret s
-    WHERE ${inScope(ctx.principal)} AND s.deleted_at IS NULL AND s.path_key > ${low} AND s.path_key < ${high}
-    ORDER BY s.path_key ${direction} LIMIT 1)`;
-  const childOf = (key: Prisma.Sql) => Prisma.sql`
-    CASE WHEN strpos(substr(${key}, ${start}::int), chr(1)) > 0
-      THEN left(${key}, ${start}::int - 1 + strpos(substr(${key}, ${start}::int), chr(1)))
-      ELSE ${key} END`;
-  const low = Prisma.sql`${from}`;
-  const high = Prisma.sql`${to}`;
-  // Beyond a folder's key, which ends with chr(1), lies everything from chr(2) on; before it, all below the key itself.
-  const step = backward
-    ? next(low, Prisma.sql`c.key`)
-    : next(
-        Prisma.sql`CASE WHEN right(c.key, 1) = chr(1) THEN left(c.key, -1) || chr(2) ELSE c.key END`,
-        high,
-      );
-  return Prisma.sql`
-    WITH RECURSIVE child(key, n) AS (
-      SELECT ${childOf(Prisma.sql`f.found`)} COLLATE "C", 1 FROM (SELECT ${next(low, high)} AS found) f
-      UNION ALL
-      SELECT ${childOf(Prisma.sql`f.found`)} COLLATE "C", f.n + 1
-      FROM (SELECT ${step} AS found, c.n FROM child c WHERE c.key IS NOT NULL AND c.n < ${limit}::int) f
-    )
-    SELECT key, right(key, 1) = chr(1) AS "isFolder" FROM child WHERE key IS NOT NULL ORDER BY n`;
-}
-
-/** Where the walk goes on after a child: past all that lies below a folder. */
-function pastChild(key: string): string {
-  return key.endsWith('\u0001') ? `${key.slice(0, -1)}\u0002` : key;
+/** The keys between the cursors: after a folder comes what is past all that lies below it, after a secret its folder. */
+function between({ after, before }: Page, prefix: string): [low: string, high: string] {
+  const child = String(after?.[0] ?? '');
+  const past = child.endsWith('\u0001') ? afterFolder(child) : `${child}\u0001`;
+  return [after ? past : prefix, before ? String(before[0]) : afterFolder(prefix)];
 }
 
 function isChildKey(prefix: string, parts: readonly unknown[]): boolean {

@@ -11,7 +11,7 @@ export function kmsKeySecrets(
   kmsKey: KmsKey,
   args: PageArguments,
 ): Promise<Connection<Secret>> {
-  const bound = Prisma.sql`
+  const among = Prisma.sql`
     s.kms_key_identity = ${kmsKey.identity} AND (s.purge_at IS NULL OR s.purge_at > ${ctx.now()})`;
-  return listSecrets(ctx, kmsKey.region, [bound], { field: 'PATH', direction: 'ASC' }, args);
+  return listSecrets(ctx, kmsKey.region, { among, order: { field: 'PATH', direction: 'ASC' } }, args);
 }

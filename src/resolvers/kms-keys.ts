@@ -1,3 +1,5 @@
+import { Prisma } from '../db/generated/client.ts';
+import { isVisible } from '../db/path-filter.ts';
 import { listFilter } from '../policy/list-filter.ts';
 import { factsOf } from './authorise.ts';
 import { type Connection, connectionOf, emptyConnection } from './connection.ts';
@@ -20,14 +22,20 @@ export async function kmsKeys(
     'kms-key',
     await factsOf(ctx, region),
   );
-  if (filter === 'NONE') return emptyConnection();
+  if (filter.length === 0) return emptyConnection();
+  const { client } = region.db;
   const { organisation, project } = ctx.principal;
-  const above = page.after ? { gt: String(page.after[0]) } : {};
-  const below = page.before ? { lt: String(page.before[0]) } : {};
-  const rows = await region.db.client.kmsKey.findMany({
-    where: { organisation, project, identity: { ...above, ...below } },
+  const after = page.after ? Prisma.sql`AND k.identity > ${page.after[0]}` : Prisma.empty;
+  const before = page.before ? Prisma.sql`AND k.identity < ${page.before[0]}` : Prisma.empty;
+  const direction = page.backward ? Prisma.sql`DESC` : Prisma.sql`ASC`;
+  const found = await client.$queryRaw<{ identity: string }[]>`
+    SELECT k.identity FROM kms_key k
+    WHERE k.organisation = ${organisation} AND k.project = ${project} ${after} ${before}
+      AND ${isVisible(Prisma.sql`k.identity COLLATE "C"`, filter)}
+    ORDER BY k.identity ${direction} LIMIT ${page.limit + 1}`;
+  const rows = await client.kmsKey.findMany({
+    where: { organisation, project, identity: { in: found.map(({ identity }) => identity) } },
     orderBy: { identity: page.backward ? 'desc' : 'asc' },
-    take: page.limit + 1,
   });
   const keys = rows.map((row) => ({ ...row, region }));
   return connectionOf(page, list, keys, ({ identity }) => [identity]);

@@ -1,6 +1,6 @@
 import { Prisma } from '../db/generated/client.ts';
 import { InvalidInputError } from '../errors.ts';
-import { afterFolder, folderKeyPrefix, parseFolderPath } from '../policy/secret-path.ts';
+import { parseFolderPath } from '../policy/secret-path.ts';
 import type { Connection } from './connection.ts';
 import { parseDateTime } from './input/parse-date-time.ts';
 import { type LabelInput, parseLabels } from './input/parse-labels.ts';
@@ -30,23 +30,16 @@ const MAX_SEARCH_CHARACTERS = 256;
 /** The live secrets of the caller's scope that it may find, filtered, by path unless another order is asked for. */
 export function secrets(ctx: RequestContext, args: SecretsArguments): Promise<Connection<Secret>> {
   const region = regionOf(ctx, args.region, ['region']);
+  const { pathPrefix } = args.filter ?? {};
+  const folder = pathPrefix == null ? '/' : parseFolderPath(pathPrefix, ['filter', 'pathPrefix']);
   const order = args.orderBy ?? { field: 'PATH', direction: 'ASC' };
-  return listSecrets(
-    ctx,
-    region,
-    [Prisma.sql`s.deleted_at IS NULL`, ...conditions(args.filter ?? {})],
-    order,
-    args,
-  );
+  const among = Prisma.sql`s.deleted_at IS NULL`;
+  return listSecrets(ctx, region, { among, conditions: conditions(args.filter ?? {}), folder, order }, args);
 }
 
 function conditions(filter: SecretFilter): Prisma.Sql[] {
-  const { pathPrefix, labels, kmsKeyIdentity, notAccessedSince, search } = filter;
+  const { labels, kmsKeyIdentity, notAccessedSince, search } = filter;
   const found: Prisma.Sql[] = [];
-  if (pathPrefix != null) {
-    const prefix = folderKeyPrefix(parseFolderPath(pathPrefix, ['filter', 'pathPrefix']));
-    found.push(Prisma.sql`s.path_key > ${prefix} AND s.path_key < ${afterFolder(prefix)}`);
-  }
   if (labels != null) {
     const wanted = JSON.stringify(parseLabels(labels, ['filter', 'labels']));
     found.push(Prisma.sql`s.labels @> ${wanted}::jsonb`);

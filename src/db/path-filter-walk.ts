@@ -1,0 +1,103 @@
+import type { ListFilter } from '../policy/list-filter.ts';
+import { Prisma } from './generated/client.ts';
+import { inRange, isVisible, rangeTable } from './path-filter.ts';
+
+const KEY = Prisma.sql`s.path_key`;
+/** Before and after every key. */
+const [START, END] = ['', '\u007f'];
+
+/** Where rows come from: secrets as s, with when they were last read as a. */
+const SECRETS = Prisma.sql`
+  secret s LEFT JOIN secret_access a ON a.organisation = s.organisation AND a.secret_id = s.id`;
+
+/** What is asked of the rows besides that the caller may find them. */
+export interface Search {
+  readonly filter: ListFilter;
+  /** Speaks of s and a. */
+  readonly where: Prisma.Sql;
+}
+
+/** `columns` of everything that the search finds, in no order, reading nothing outside the filter's ranges. */
+export function selectFromRanges({ filter, where }: Search, columns: Prisma.Sql): Prisma.Sql {
+  // Without the OFFSET the planner may turn the loop over and read the whole scope, once for each range.
+  return Prisma.sql`
+    SELECT c.* FROM ${rangeTable(filter)}
+    CROSS JOIN LATERAL (SELECT ${columns} FROM ${SECRETS} WHERE ${where} AND ${inRange(KEY, filter)} OFFSET 0) AS c`;
+}
+
+/** `columns` of everything that the search finds, in no order; how is left to the planner. */
+export function selectFromScope({ filter, where }: Search, columns: Prisma.Sql): Prisma.Sql {
+  return Prisma.sql`SELECT ${columns} FROM ${SECRETS} WHERE ${where} AND ${isVisible(KEY, filter)}`;
+}
+
+/**
+ * The ids of the first `limit` secrets in the order of their path keys, and of ids. It goes from range to range and stops
+ * with the page: one probe of the index for a range, one entry for a row.
+ */
+export function walkRanges({ filter, where }: Search, backward: boolean, limit: number): Prisma.Sql {
+  const direction = backward ? Prisma.sql`DESC` : Prisma.sql`ASC`;
+  return Prisma.sql`
+    WITH RECURSIVE range AS MATERIALIZED (SELECT * FROM ${rangeTable(filter)}), walk(at, n, ids) AS (
+      SELECT ${backward ? END : START}::text COLLATE "C", 0, ARRAY[]::uuid[]
+      UNION ALL
+      SELECT ${backward ? Prisma.sql`r.low` : Prisma.sql`r.high`}, w.n + cardinality(f.ids), f.ids
+      FROM walk w
+      CROSS JOIN LATERAL (${nextRange(backward)}) AS r
+      CROSS JOIN LATERAL (
+        SELECT ARRAY(
+          SELECT s.id FROM ${SECRETS} WHERE ${where} AND ${inRange(KEY, filter)}
+          ORDER BY s.path_key ${direction}, s.id ${direction} LIMIT ${limit}::int - w.n
+        ) AS ids OFFSET 0) AS f
+      WHERE w.n < ${limit}::int
+    )
+    SELECT unnest(ids) AS id FROM walk`;
+}
+
+/**
+ * The keys of a folder's children from the filter's ranges: a secret's path key, or a folder's with its separator at the
+ * end. A loose index scan: each step finds the next secret beyond the last child, and one below a folder stands for that
+ * folder, whose end is where the next step begins.
+ */
+export function walkChildren(
+  { filter, where }: Search,
+  prefix: string,
+  backward: boolean,
+  limit: number,
+): Prisma.Sql {
+  const start = Prisma.sql`${prefix.length + 1}::int`;
+  const rest = Prisma.sql`substr(f.key, ${start})`;
+  const direction = backward ? Prisma.sql`DESC` : Prisma.sql`ASC`;
+  const beyond = backward ? Prisma.sql`s.path_key < w.at` : Prisma.sql`s.path_key >= w.at`;
+  // Beyond a folder's key, which ends with chr(1), lies everything from chr(2) on, and beyond a secret's the folder of its
+  // name; before a child lies all below its key.
+  const past = backward
+    ? Prisma.sql`coalesce(c.key, r.low)`
+    : Prisma.sql`CASE WHEN c.key IS NULL THEN r.high
+        WHEN right(c.key, 1) = chr(1) THEN left(c.key, -1) || chr(2) ELSE c.key || chr(1) END`;
+  return Prisma.sql`
+    WITH RECURSIVE range AS MATERIALIZED (SELECT * FROM ${rangeTable(filter)}), walk(at, key, n) AS (
+      SELECT ${backward ? END : START}::text COLLATE "C", NULL::text COLLATE "C", 0
+      UNION ALL
+      SELECT ${past}, c.key, w.n + (c.key IS NOT NULL)::int
+      FROM walk w
+      CROSS JOIN LATERAL (${nextRange(backward, true)}) AS r
+      LEFT JOIN LATERAL (
+        SELECT s.path_key FROM secret s WHERE ${where} AND ${inRange(KEY, filter)} AND ${beyond}
+        ORDER BY s.path_key ${direction} LIMIT 1) AS f(key) ON TRUE
+      CROSS JOIN LATERAL (
+        SELECT CASE WHEN strpos(${rest}, chr(1)) > 0
+          THEN left(f.key, ${start} - 1 + strpos(${rest}, chr(1))) ELSE f.key END COLLATE "C" AS key) AS c
+      WHERE w.n < ${limit}::int
+    )
+    SELECT key, right(key, 1) = chr(1) AS "isFolder" FROM walk WHERE key IS NOT NULL ORDER BY n`;
+}
+
+/** The range where the walk goes on from w.at: the next one, or with `inside` the one that w.at lies in. */
+function nextRange(backward: boolean, inside = false): Prisma.Sql {
+  if (backward) {
+    return Prisma.sql`
+      SELECT * FROM range WHERE ${inside ? Prisma.sql`low < w.at` : Prisma.sql`high <= w.at`} ORDER BY low DESC LIMIT 1`;
+  }
+  return Prisma.sql`
+    SELECT * FROM range WHERE ${inside ? Prisma.sql`high > w.at` : Prisma.sql`low >= w.at`} ORDER BY low LIMIT 1`;
+}
