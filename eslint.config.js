@@ -61,6 +61,8 @@ export default defineConfig(
           exceptions: {
             types: [
               'AccessPolicy',
+              'AuditActor',
+              'AuditChainVerification',
               'Identity',
               'IpCondition',
               'KmsKeyVersion',

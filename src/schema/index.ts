@@ -1,4 +1,5 @@
 import './scalars.ts';
+import './audit-event.ts';
 import './folder.ts';
 import './kms-key.ts';
 import './node.ts';

@@ -1,7 +1,7 @@
 import { type FieldPath, InvalidInputError } from '../../errors.ts';
 import type { Region, RequestContext } from '../request-context.ts';
 
-export const NODE_TYPES = ['Secret', 'SecretVersion', 'Folder', 'KmsKey'] as const;
+export const NODE_TYPES = ['Secret', 'SecretVersion', 'Folder', 'KmsKey', 'AuditEvent'] as const;
 export type NodeType = (typeof NODE_TYPES)[number];
 
 export interface GlobalId {
@@ -36,7 +36,7 @@ export function decodeGlobalId(
 }
 
 function isKeyOf(type: NodeType, key: string): boolean {
-  if (type === 'Secret') return UUID.test(key);
+  if (type === 'Secret' || type === 'AuditEvent') return UUID.test(key);
   if (type === 'SecretVersion') return UUID.test(key.slice(0, 36)) && /^\/[1-9]\d{0,8}$/.test(key.slice(36));
   return key !== '';
 }

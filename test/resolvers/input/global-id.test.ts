@@ -72,7 +72,13 @@ describe('decodeGlobalId', () => {
   });
 
   it('reads what encodeGlobalId wrote, in its region', () => {
-    const keys = { Secret: UUID, SecretVersion: `${UUID}/12`, Folder: '/a:b/c', KmsKey: 'default' };
+    const keys = {
+      Secret: UUID,
+      SecretVersion: `${UUID}/12`,
+      Folder: '/a:b/c',
+      KmsKey: 'default',
+      AuditEvent: UUID,
+    };
     for (const type of NODE_TYPES) {
       for (const region of ['local-1', 'eu-1']) {
         const decoded = decodeGlobalId(ctx, encodeGlobalId(type, region, keys[type]), FIELD);
