@@ -1,4 +1,5 @@
 import './scalars.ts';
+import './audit-chain-verification.ts';
 import './audit-event.ts';
 import './folder.ts';
 import './kms-key.ts';

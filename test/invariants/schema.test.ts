@@ -42,14 +42,12 @@ const ABSENT_FIELDS = [
   'Query.explainAccess',
   'Query.policies',
   'Query.policy',
-  'Query.verifyAuditChain',
   'Secret.readers',
 ];
 
 const ABSENT_TYPES = [
   'AccessDecision',
   'AccessDecisionReason',
-  'AuditChainVerification',
   'CancelKmsKeyDeletionResult',
   'DeletePolicyInput',
   'DeletePolicyPayload',

@@ -83,7 +83,7 @@ const get = (path: string, caller?: TestCaller) => app.gql(doc.GET, { input: { p
 
 const ask = (args: Record<string, unknown> = {}, caller?: TestCaller) => app.raw(AUDIT_EVENTS, args, caller);
 async function list(args: Record<string, unknown> = {}, caller?: TestCaller) {
-  const answer = await app.gql(AUDIT_EVENTS, args as object, caller);
+  const answer = await app.gql(AUDIT_EVENTS, args, caller);
   const page = answer.data.auditEvents;
   if (!page) throw new Error(answer.text);
   return page;
