@@ -48,9 +48,9 @@ export async function command(name: string, run: () => Promise<void>): Promise<v
     await run();
   } catch (error) {
     const code = (error as { code?: unknown } | null)?.code;
-    // Of a database error the code is told, not the message, which may quote what it failed on.
-    const text =
-      error instanceof Error && typeof code !== 'string' ? error.message : `failed (${String(code)})`;
+    // Of an error that has a code the code is told, not the message: a database quotes what it failed on.
+    const told = typeof code !== 'string' || code.startsWith('ERR_PARSE_ARGS');
+    const text = told && error instanceof Error ? error.message : `failed (${String(code)})`;
     process.stderr.write(`${name}: ${text}\n`);
     process.exitCode = 1;
   }

@@ -8,6 +8,17 @@ import { open } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 
 type Fields = Readonly<Record<string, unknown>>;
+interface Link {
+  readonly sequence: number;
+  readonly hash: string;
+}
+interface Verified extends Link {
+  readonly header: Fields;
+}
+const PURPOSES = {
+  HEAD: 'strongroom/audit-checkpoint/1',
+  RETENTION: 'strongroom/audit-retention/1',
+} as const;
 class Unreadable extends Error {}
 class Broken extends Error {
   readonly sequence: number;
@@ -17,10 +28,9 @@ class Broken extends Error {
   }
 }
 
-const HEX = /^[0-9a-f]{64}$/;
-const sha256 = (text: string) => createHash('sha256').update(text, 'utf8').digest('hex');
+const sha256 = (bytes: string | Buffer) => createHash('sha256').update(bytes).digest('hex');
+const keyIdOf = (key: string) => sha256(Buffer.from(key, 'base64')).slice(0, 16);
 const isText = (value: unknown): value is string => typeof value === 'string';
-const isNumber = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0;
 
 function text(from: Fields, name: string): string {
   const value = from[name];
@@ -29,8 +39,8 @@ function text(from: Fields, name: string): string {
 }
 function number(from: Fields, name: string): number {
   const value = from[name];
-  if (isNumber(value)) return value;
-  throw new Unreadable(`${name} is no number`);
+  if (Number.isSafeInteger(value) && Number(value) >= 0) return Number(value);
+  throw new Unreadable(`${name} is no whole number`);
 }
 const optional = <T>(from: Fields, name: string, read: (from: Fields, name: string) => T) =>
   from[name] === null ? null : read(from, name);
@@ -63,108 +73,96 @@ function eventHash(event: Fields, previousHash: string): string {
   );
 }
 
-/** docs/audit.md, "Checkpoints": Ed25519 over a JSON array, under a key of the header that is also pinned, if any is. */
-function isSigned(header: Fields, checkpoint: Fields, kind: string, sequence: number, hash: string): boolean {
-  const purpose = kind === 'HEAD' ? 'strongroom/audit-checkpoint/1' : 'strongroom/audit-retention/1';
-  const keys = header['publicKeys'] as readonly Fields[];
-  const key = keys.map((each) => text(each, 'publicKey')).find((each) => idOf(each) === checkpoint['keyId']);
-  if (key === undefined || (pinned.length > 0 && !pinned.includes(key))) return false;
-  const fields = [purpose, text(header, 'organisation'), text(header, 'region'), String(sequence), hash];
-  const message = Buffer.from(JSON.stringify([...fields, text(checkpoint, 'at')]), 'utf8');
+/** docs/audit.md, "Checkpoints": Ed25519 over a JSON array, under a key of the header; if keys are pinned, one of those. */
+function requireSigned(header: Fields, checkpoint: unknown, kind: keyof typeof PURPOSES, last: Link): void {
+  const signed = (checkpoint ?? {}) as Fields;
+  const keys = (header['publicKeys'] as readonly Fields[]).map((each) => text(each, 'publicKey'));
+  const key = keys.find((each) => keyIdOf(each) === signed['keyId'] && (!pinned || pinned.includes(each)));
+  if (key === undefined) throw new Broken(last.sequence, 'no checkpoint of a trusted key stands here');
+  const scope = [text(header, 'organisation'), text(header, 'region')];
+  const message = JSON.stringify([PURPOSES[kind], ...scope, String(last.sequence), last.hash, signed['at']]);
   const publicKey = createPublicKey({ key: Buffer.from(key, 'base64'), format: 'der', type: 'spki' });
-  return verify(null, message, publicKey, Buffer.from(text(checkpoint, 'signature'), 'base64'));
+  if (
+    !verify(null, Buffer.from(message, 'utf8'), publicKey, Buffer.from(text(signed, 'signature'), 'base64'))
+  )
+    throw new Broken(last.sequence, 'the signature of the checkpoint does not verify');
 }
-const idOf = (key: string) =>
-  createHash('sha256').update(Buffer.from(key, 'base64')).digest('hex').slice(0, 16);
 
-interface Earlier {
-  readonly organisation: string;
-  readonly region: string;
-  readonly sequence: number;
-  readonly hash: string;
+function readHeader(header: Fields): Link {
+  if (header['format'] !== 'strongroom-audit-export' || header['version'] !== 1)
+    throw new Unreadable('it does not begin with the header of an export');
+  const base = { sequence: number(header, 'firstSequence') - 1, hash: text(header, 'previousHash') };
+  const genesis = ['strongroom/audit-genesis/1', text(header, 'organisation'), text(header, 'region')];
+  if (base.sequence <= 0 && base.hash !== sha256(JSON.stringify(genesis)))
+    throw new Broken(1, 'it does not begin with the genesis hash');
+  if (header['retention'] !== null) requireSigned(header, header['retention'], 'RETENTION', base);
+  return base;
+}
+
+/** The event, if it is the one that follows the last. */
+function follow(header: Fields, event: Fields, last: Link): Link {
+  const sequence = last.sequence + 1;
+  const own = ['organisation', 'region'].every((name) => event[name] === header[name]);
+  if (!own || number(event, 'sequence') !== sequence || event['previousHash'] !== last.hash)
+    throw new Broken(sequence, 'the event does not follow the one before it');
+  const hash = eventHash(event, last.hash);
+  if (event['hash'] !== hash) throw new Broken(sequence, 'the event is not what was hashed');
+  return { sequence, hash };
 }
 
 /** Verifies one file from its header to its closing line, and answers the event that it ends with. */
-async function verifyFile(file: string, earlier: Earlier | null): Promise<Earlier> {
+async function verifyFile(file: string, earlier: Verified | null): Promise<Verified> {
   let header: Fields | null = null;
   let end: Fields | null = null;
-  let last = { sequence: 0, hash: '' };
-  let start = { sequence: 0, hash: '' };
-  const handle = await open(file).catch(() => {
-    throw new Unreadable('it cannot be opened');
-  });
-  for await (const line of handle.readLines()) {
+  let last: Link = { sequence: 0, hash: '' };
+  for await (const line of (await open(file)).readLines()) {
     const value = JSON.parse(line) as Fields;
     if (header === null) {
       header = value;
-      if (
-        value['format'] !== 'strongroom-audit-export' ||
-        value['version'] !== 1 ||
-        !Array.isArray(value['publicKeys'])
-      )
-        throw new Unreadable('it does not begin with the header of an export');
-      const [organisation, region] = [text(value, 'organisation'), text(value, 'region')];
-      start = last = { sequence: number(value, 'firstSequence') - 1, hash: text(value, 'previousHash') };
-      const genesis = sha256(JSON.stringify(['strongroom/audit-genesis/1', organisation, region]));
-      if (last.sequence === 0 && last.hash !== genesis)
-        throw new Broken(1, 'it does not begin with the genesis hash');
-      const retention = value['retention'] as Fields | null;
-      if (retention && !isSigned(value, retention, 'RETENTION', last.sequence, last.hash))
-        throw new Broken(last.sequence, 'the retention checkpoint is not signed by the key');
-      if (earlier && (earlier.organisation !== organisation || earlier.region !== region))
+      last = readHeader(value);
+      if (earlier && ['organisation', 'region'].some((name) => earlier.header[name] !== value[name]))
         throw new Unreadable('the earlier export is of another chain');
       if (earlier && earlier.sequence < last.sequence)
-        throw new Broken(earlier.sequence + 1, 'neither export holds what stands between them');
+        throw new Broken(earlier.sequence + 1, 'neither export holds the event');
     } else if (end !== null) throw new Unreadable('something follows the closing line');
     else if (value['type'] === 'end') end = value;
-    else {
-      const sequence = last.sequence + 1;
-      const own = ['organisation', 'region'].every((name) => value[name] === header?.[name]);
-      if (!own || number(value, 'sequence') !== sequence || value['previousHash'] !== last.hash)
-        throw new Broken(sequence, 'the event does not follow the one before it');
-      if (value['hash'] !== eventHash(value, last.hash))
-        throw new Broken(sequence, 'the event is not what was hashed');
-      last = { sequence, hash: text(value, 'hash') };
-      if (sequence % 100_000 === 0)
-        process.stderr.write(`audit:verify: ${sequence - start.sequence} events\n`);
-    }
+    else last = follow(header, value, last);
+    if (value['type'] === 'event' && last.sequence % 100_000 === 0)
+      process.stderr.write(`audit:verify: at ${last.sequence}\n`);
     if (earlier?.sequence === last.sequence && earlier.hash !== last.hash)
       throw new Broken(last.sequence, 'the earlier export has another event here');
   }
-  if (header === null || end === null || !HEX.test(last.hash))
-    throw new Unreadable('it has no closing line: it is not whole');
+  if (header === null || end === null) throw new Unreadable('it has no closing line: it is not whole');
   if (number(end, 'lastSequence') !== last.sequence || end['lastHash'] !== last.hash)
     throw new Broken(last.sequence + 1, 'the events do not lead to what the closing line says');
-  const checkpoint = end['checkpoint'] as Fields | null;
-  if (last.sequence > 0 && !(checkpoint && isSigned(header, checkpoint, 'HEAD', last.sequence, last.hash)))
-    throw new Broken(last.sequence, 'the closing checkpoint is not signed by the key');
+  if (last.sequence > 0) requireSigned(header, end['checkpoint'], 'HEAD', last);
   if (earlier && earlier.sequence > last.sequence)
     throw new Broken(last.sequence + 1, 'the earlier export goes further');
-  const count = last.sequence - start.sequence;
-  process.stdout.write(
-    `${file}: ${count} events hold, ${start.sequence + 1} to ${last.sequence}, last hash ${last.hash}\n`,
-  );
-  return { organisation: text(header, 'organisation'), region: text(header, 'region'), ...last };
+  const trust = pinned ? 'signed by the key given' : 'signed by a key of its own: give --public-key';
+  const span = `${number(header, 'firstSequence')} to ${last.sequence}`;
+  process.stdout.write(`${file}: holds, ${span}, last hash ${last.hash}, ${trust}\n`);
+  return { header, ...last };
 }
 
-let pinned: readonly string[] = [];
-let reading = 'arguments';
+let pinned: readonly string[] | undefined;
+let reading = '';
 try {
-  const flag = { type: 'string' } as const;
-  const options = { 'public-key': { ...flag, multiple: true }, after: flag } as const;
+  const options = { 'public-key': { type: 'string', multiple: true }, after: { type: 'string' } } as const;
   const { values, positionals } = parseArgs({ allowPositionals: true, options });
-  if (positionals.length !== 1) throw new Unreadable('give one file');
-  pinned = values['public-key'] ?? [];
+  const [file] = positionals;
+  if (file === undefined || positionals.length > 1) throw new Unreadable('give one file');
+  pinned = values['public-key'];
   reading = values.after ?? '';
-  const earlier = values.after === undefined ? null : await verifyFile(reading, null);
-  reading = positionals[0] ?? '';
-  await verifyFile(reading, earlier);
+  const earlier = values.after === undefined ? null : await verifyFile(values.after, null);
+  reading = file;
+  await verifyFile(file, earlier);
 } catch (error) {
-  if (error instanceof Broken)
-    process.stdout.write(`${reading}: BROKEN at sequence ${error.sequence}: ${error.message}\n`);
-  else
-    process.stderr.write(
-      `${reading}: not an export: ${error instanceof Unreadable ? error.message : 'it is malformed'}\n`,
-    );
-  process.exitCode = error instanceof Broken ? 1 : 2;
+  const broken = error instanceof Broken ? error : null;
+  const why =
+    error instanceof Broken || error instanceof Unreadable
+      ? error.message
+      : 'it cannot be read, or is malformed';
+  if (broken) process.stdout.write(`${reading}: BROKEN at sequence ${broken.sequence}: ${why}\n`);
+  else process.stderr.write(`${reading}: not an export: ${why}\n`);
+  process.exitCode = broken ? 1 : 2;
 }

@@ -42,7 +42,6 @@ const ABSENT_FIELDS = [
   'Query.explainAccess',
   'Query.policies',
   'Query.policy',
-  'Secret.readers',
 ];
 
 const ABSENT_TYPES = [
@@ -78,9 +77,6 @@ const ABSENT_TYPES = [
   'ScheduleKmsKeyDeletionResult',
   'SecretEvent',
   'SecretEventKind',
-  'SecretReader',
-  'SecretReaderConnection',
-  'SecretReaderEdge',
   'SetKmsKeyRotationInput',
   'SetKmsKeyRotationResult',
   'Subscription',
