@@ -2,6 +2,7 @@ import { createServer, type Server } from 'node:http';
 import { createAuthenticator } from './auth/authenticate.ts';
 import { type DevelopmentIssuer, openDevelopmentIssuer } from './auth/development-issuer.ts';
 import type { Config, RegionConfig } from './config.ts';
+import { allowAuditRetention } from './db/allow-audit-retention.ts';
 import { Database } from './db/database.ts';
 import { type EmbeddedPostgres, openEmbeddedPostgres } from './db/embedded-postgres.ts';
 import { migrate } from './db/migrate.ts';
@@ -82,6 +83,7 @@ async function openRegion(
   if (connectionString === undefined) throw new Error('A region without a database.');
   try {
     await migrate(connectionString);
+    await allowAuditRetention(connectionString, config.auditRetentionDays);
   } catch (error) {
     throw new StartError(
       `The database of region ${name} could not be opened or migrated: see DATABASE_URL or STRONGROOM_REGIONS. ` +

@@ -87,24 +87,37 @@ END $$;
 CREATE TRIGGER "audit_checkpoint_append_only" BEFORE UPDATE OR DELETE OR TRUNCATE ON "audit_checkpoint"
     FOR EACH STATEMENT EXECUTE FUNCTION "refuse_audit_change"();
 
+-- For how many days events stay at least: one row, which the owner writes at the start of the service; none: for ever.
+CREATE TABLE "audit_retention" (
+    "days" INTEGER NOT NULL,
+
+    CONSTRAINT "audit_retention_days_check" CHECK ("days" >= 1)
+);
+CREATE UNIQUE INDEX "audit_retention_one_row" ON "audit_retention"((true));
+
 -- Removes the oldest events up to the organisation's newest retention checkpoint, at most p_most of them, and answers how
--- many. Whatever the checkpoint says, and whoever calls, an event of the last 24 hours stays, and all that follow it.
+-- many. Whatever the checkpoint says, and whoever calls, an event that is too young stays, and all that follow it.
 CREATE FUNCTION "expire_audit_events"("p_organisation" TEXT, "p_most" INTEGER) RETURNS INTEGER
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public SET strongroom.audit_retention = 'on' AS $$
 DECLARE
+    cutoff TIMESTAMPTZ;
     through BIGINT;
-    floor BIGINT;
+    young BIGINT;
     removed INTEGER;
 BEGIN
+    SELECT now() - make_interval(days => r.days) INTO cutoff FROM public.audit_retention r;
+    IF cutoff IS NULL THEN
+        RAISE EXCEPTION 'audit events are kept for ever' USING ERRCODE = 'insufficient_privilege';
+    END IF;
     SELECT max(c.sequence) INTO through FROM public.audit_checkpoint c
     WHERE c.organisation = p_organisation AND c.kind = 'RETENTION';
-    SELECT max(e.sequence), min(e.sequence) FILTER (WHERE e.at > now() - interval '24 hours') INTO through, floor
+    SELECT max(e.sequence), min(e.sequence) FILTER (WHERE e.at >= cutoff) INTO through, young
     FROM (
         SELECT o.sequence, o.at FROM public.audit_event o
         WHERE o.organisation = p_organisation AND o.sequence <= through ORDER BY o.sequence LIMIT p_most
     ) e;
     DELETE FROM public.audit_event e
-    WHERE e.organisation = p_organisation AND e.sequence <= through AND e.sequence < coalesce(floor, through + 1);
+    WHERE e.organisation = p_organisation AND e.sequence <= through AND e.sequence < coalesce(young, through + 1);
     GET DIAGNOSTICS removed = ROW_COUNT;
     DELETE FROM public.audit_span s
     WHERE s.organisation = p_organisation AND s.last_sequence < coalesce(
@@ -114,7 +127,7 @@ BEGIN
 END $$;
 REVOKE ALL ON FUNCTION "expire_audit_events"(TEXT, INTEGER) FROM PUBLIC;
 
-GRANT SELECT ON "audit_span" TO "strongroom_service";
+GRANT SELECT ON "audit_span", "audit_retention" TO "strongroom_service";
 GRANT SELECT, INSERT ON "audit_checkpoint" TO "strongroom_service";
 GRANT SELECT, INSERT, UPDATE ("wrapped_private_key", "root_key_id") ON "audit_signing_key" TO "strongroom_service";
 GRANT EXECUTE ON FUNCTION "expire_audit_events"(TEXT, INTEGER) TO "strongroom_service";
