@@ -12,13 +12,7 @@ interface Link {
   readonly sequence: number;
   readonly hash: string;
 }
-interface Verified extends Link {
-  readonly header: Fields;
-}
-const PURPOSES = {
-  HEAD: 'strongroom/audit-checkpoint/1',
-  RETENTION: 'strongroom/audit-retention/1',
-} as const;
+type Verified = Link & { readonly header: Fields };
 class Unreadable extends Error {}
 class Broken extends Error {
   readonly sequence: number;
@@ -42,8 +36,8 @@ function number(from: Fields, name: string): number {
   if (Number.isSafeInteger(value) && Number(value) >= 0) return Number(value);
   throw new Unreadable(`${name} is no whole number`);
 }
-const optional = <T>(from: Fields, name: string, read: (from: Fields, name: string) => T) =>
-  from[name] === null ? null : read(from, name);
+const optional = (from: Fields, name: string) => (from[name] === null ? null : text(from, name));
+const decimal = (from: Fields, name: string) => (from[name] === null ? null : String(number(from, name)));
 
 /** docs/audit.md, "The hash of an event": one JSON array, written without spaces. */
 function eventHash(event: Fields, previousHash: string): string {
@@ -52,39 +46,37 @@ function eventHash(event: Fields, previousHash: string): string {
     throw new Unreadable('actorRoles is no list of texts');
   if (typeof details !== 'object' || details === null || !Object.values(details).every(isText))
     throw new Unreadable('details are no texts by name');
-  const decimal = (name: string) => optional(event, name, number)?.toString() ?? null;
   return sha256(
     JSON.stringify([
       'strongroom/audit-event/1',
       previousHash,
       ...['organisation', 'region'].map((name) => text(event, name)),
-      decimal('sequence'),
+      decimal(event, 'sequence'),
       ...['id', 'at', 'action', 'outcome'].map((name) => text(event, name)),
-      optional(event, 'errorCode', text),
+      optional(event, 'errorCode'),
       ...['project', 'actorSubject', 'actorIssuer'].map((name) => text(event, name)),
       actorRoles,
       text(event, 'resourceType'),
-      ...['resource', 'resourceId'].map((name) => optional(event, name, text)),
-      ...['version', 'causedBy'].map(decimal),
+      ...['resource', 'resourceId'].map((name) => optional(event, name)),
+      ...['version', 'causedBy'].map((name) => decimal(event, name)),
       text(event, 'requestId'),
-      ...['sourceIp', 'userAgent'].map((name) => optional(event, name, text)),
+      ...['sourceIp', 'userAgent'].map((name) => optional(event, name)),
       Object.entries(details).sort(([a], [b]) => (a < b ? -1 : 1)),
     ]),
   );
 }
 
 /** docs/audit.md, "Checkpoints": Ed25519 over a JSON array, under a key of the header; if keys are pinned, one of those. */
-function requireSigned(header: Fields, checkpoint: unknown, kind: keyof typeof PURPOSES, last: Link): void {
+function requireSigned(header: Fields, checkpoint: unknown, purpose: string, last: Link): void {
   const signed = (checkpoint ?? {}) as Fields;
   const keys = (header['publicKeys'] as readonly Fields[]).map((each) => text(each, 'publicKey'));
   const key = keys.find((each) => keyIdOf(each) === signed['keyId'] && (!pinned || pinned.includes(each)));
   if (key === undefined) throw new Broken(last.sequence, 'no checkpoint of a trusted key stands here');
   const scope = [text(header, 'organisation'), text(header, 'region')];
-  const message = JSON.stringify([PURPOSES[kind], ...scope, String(last.sequence), last.hash, signed['at']]);
+  const message = JSON.stringify([purpose, ...scope, String(last.sequence), last.hash, signed['at']]);
   const publicKey = createPublicKey({ key: Buffer.from(key, 'base64'), format: 'der', type: 'spki' });
-  if (
-    !verify(null, Buffer.from(message, 'utf8'), publicKey, Buffer.from(text(signed, 'signature'), 'base64'))
-  )
+  const signature = Buffer.from(text(signed, 'signature'), 'base64');
+  if (!verify(null, Buffer.from(message, 'utf8'), publicKey, signature))
     throw new Broken(last.sequence, 'the signature of the checkpoint does not verify');
 }
 
@@ -95,7 +87,8 @@ function readHeader(header: Fields): Link {
   const genesis = ['strongroom/audit-genesis/1', text(header, 'organisation'), text(header, 'region')];
   if (base.sequence <= 0 && base.hash !== sha256(JSON.stringify(genesis)))
     throw new Broken(1, 'it does not begin with the genesis hash');
-  if (header['retention'] !== null) requireSigned(header, header['retention'], 'RETENTION', base);
+  if (header['retention'] !== null)
+    requireSigned(header, header['retention'], 'strongroom/audit-retention/1', base);
   return base;
 }
 
@@ -110,13 +103,27 @@ function follow(header: Fields, event: Fields, last: Link): Link {
   return { sequence, hash };
 }
 
+/** Lines end with a line feed alone, and hold at most a million characters. */
+async function* linesOf(file: string): AsyncGenerator<string> {
+  let rest = '';
+  for await (const chunk of (await open(file)).createReadStream({ encoding: 'utf8' })) {
+    const lines = (rest + String(chunk)).split('\n');
+    rest = lines.pop() ?? '';
+    if (rest.length > 1_000_000) throw new Unreadable('a line is too long');
+    yield* lines;
+  }
+  if (rest !== '') throw new Unreadable('its last line is not whole');
+}
+
 /** Verifies one file from its header to its closing line, and answers the event that it ends with. */
 async function verifyFile(file: string, earlier: Verified | null): Promise<Verified> {
   let header: Fields | null = null;
   let end: Fields | null = null;
   let last: Link = { sequence: 0, hash: '' };
-  for await (const line of (await open(file)).readLines()) {
+  for await (const line of linesOf(file)) {
     const value = JSON.parse(line) as Fields;
+    // No member twice, of which a reader might see the other.
+    if (JSON.stringify(value) !== line) throw new Unreadable('a line is not as an export writes it');
     if (header === null) {
       header = value;
       last = readHeader(value);
@@ -135,12 +142,16 @@ async function verifyFile(file: string, earlier: Verified | null): Promise<Verif
   if (header === null || end === null) throw new Unreadable('it has no closing line: it is not whole');
   if (number(end, 'lastSequence') !== last.sequence || end['lastHash'] !== last.hash)
     throw new Broken(last.sequence + 1, 'the events do not lead to what the closing line says');
-  if (last.sequence > 0) requireSigned(header, end['checkpoint'], 'HEAD', last);
+  if (last.sequence > 0) requireSigned(header, end['checkpoint'], 'strongroom/audit-checkpoint/1', last);
   if (earlier && earlier.sequence > last.sequence)
     throw new Broken(last.sequence + 1, 'the earlier export goes further');
   const trust = pinned ? 'signed by the key given' : 'signed by a key of its own: give --public-key';
-  const span = `${number(header, 'firstSequence')} to ${last.sequence}`;
-  process.stdout.write(`${file}: holds, ${span}, last hash ${last.hash}, ${trust}\n`);
+  const first = number(header, 'firstSequence');
+  const part =
+    first === 1 ? '' : header['retention'] ? ', after retention' : ', a part: the rest is not here';
+  process.stdout.write(
+    `${file}: holds, ${first} to ${last.sequence}${part}, last hash ${last.hash}, ${trust}\n`,
+  );
   return { header, ...last };
 }
 
@@ -157,12 +168,9 @@ try {
   reading = file;
   await verifyFile(file, earlier);
 } catch (error) {
-  const broken = error instanceof Broken ? error : null;
-  const why =
-    error instanceof Broken || error instanceof Unreadable
-      ? error.message
-      : 'it cannot be read, or is malformed';
-  if (broken) process.stdout.write(`${reading}: BROKEN at sequence ${broken.sequence}: ${why}\n`);
+  const why = error instanceof Unreadable ? error.message : 'it cannot be read, or is malformed';
+  if (error instanceof Broken)
+    process.stdout.write(`${reading}: BROKEN at sequence ${error.sequence}: ${error.message}\n`);
   else process.stderr.write(`${reading}: not an export: ${why}\n`);
-  process.exitCode = broken ? 1 : 2;
+  process.exitCode = error instanceof Broken ? 1 : 2;
 }

@@ -9,7 +9,7 @@ import type { RequestContext } from './request-context.ts';
 export type { ChainVerification };
 
 /** What one request may verify, and how many at once a process: longer chains are verified by an export. */
-export const VERIFY_LIMITS = { events: 2_000_000, atOnce: 2 } as const;
+export const VERIFY_LIMITS = { events: 1_000_000, atOnce: 2 } as const;
 
 let running = 0;
 

@@ -58,7 +58,7 @@ beforeAll(async () => {
   };
   await Promise.all([makeIndexes(), makeIndexes()]);
   await app.database.query('VACUUM (ANALYZE) audit_event, audit_span');
-}, 120_000);
+}, 240_000);
 afterAll(async () => {
   await db.close();
   await app.close();

@@ -193,6 +193,15 @@ test('a removed prefix is found: no checkpoint but one of retention makes up for
   expect(await verify()).toMatchObject({ valid: false, firstBrokenSequence: 1 });
 });
 
+test('a chain too long for one request is refused by its limit, before it is read', async () => {
+  await app.database.query(`UPDATE audit_head SET sequence = 1000001`);
+  const answer = await app.gql(VERIFY, {});
+  expect(answer.errors?.[0]).toMatchObject({
+    ...{ message: 'A request verifies at most 1,000,000 events: verify an export of this chain.' },
+    extensions: { code: 'QUERY_TOO_COMPLEX' },
+  });
+});
+
 test('events that arrive meanwhile raise no false alarm, and a third verification at once is put off', async () => {
   const write = async () => {
     for (let n = 0; n < 10; n++) await app.gql(doc.GET, { input: { path } });

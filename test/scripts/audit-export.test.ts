@@ -61,7 +61,11 @@ beforeAll(async () => {
     undefined,
     { 'user-agent': 'quotes " \\ ü </script>' },
   );
-  await app.gql(doc.GET, { input: { path: PATH } }, { subject: 'zoë', roles: ['a', 'secrets:ReadAccess'] });
+  await app.gql(
+    doc.GET,
+    { input: { path: PATH } },
+    { subject: 'zo\u2028ë', roles: ['a', 'secrets:ReadAccess'] },
+  );
   await read(3, PATH);
   whole = await exported('whole.jsonl');
 }, 60_000);
@@ -220,6 +224,18 @@ test.each([
   expect(outcome.stderr).toContain('not an export');
 });
 
+test('a line with a member twice, or with spaces, ends with 2: two readers might read it differently', async () => {
+  const text = await readFile(whole, 'utf8');
+  for (const [name, from, to] of [
+    ['twice', '{"type":"event"', '{"type":"event","action":"secret.delete"'],
+    ['spaced', '{"type":"event"', '{ "type":"event"'],
+    ['unended', text.slice(-40), text.slice(-40, -1)],
+  ] as const) {
+    await writeFile(fileOf(name), text.replace(from, to));
+    expect([name, (await run('audit-verify', fileOf(name))).status]).toEqual([name, 2]);
+  }
+});
+
 test('a file that is not whole, or goes on after its end, ends with 2', async () => {
   const open = await changed('open.jsonl', (lines) => lines.slice(0, -1));
   const more = await changed('more.jsonl', (lines) => [...lines, lines[1] ?? {}]);
@@ -236,7 +252,7 @@ test('a later export holds against an earlier one, and a chain cut and rewritten
     String(eventsOf(linesOf(await readFile(later, 'utf8')))[6]?.['at']),
   );
   expect((await run('audit-verify', later, '--after', whole)).status).toBe(0);
-  expect((await run('audit-verify', rest, '--after', whole)).status).toBe(0);
+  expect((await run('audit-verify', rest, '--after', whole)).stdout).toContain('a part');
   expect(linesOf(await readFile(rest, 'utf8'))[0]).toMatchObject({ firstSequence: 7 });
   const cut = await run('audit-verify', whole, '--after', later);
   expect([cut.status, cut.stdout]).toEqual([1, expect.stringContaining('BROKEN at sequence 11:')]);
