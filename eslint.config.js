@@ -62,6 +62,8 @@ export default defineConfig(
             types: [
               'AccessDecision',
               'AccessPolicy',
+              'AuditActor',
+              'AuditChainVerification',
               'Identity',
               'IpCondition',
               'KmsKeyVersion',

@@ -59,8 +59,10 @@ export async function createApp(config: Config, log: Logger, options: AppOptions
       const opened = await openRegion(config, region, embedded, log, external);
       closing.push(() => opened.close());
       regions.push(opened.region);
-      const queue = await openJobQueue(opened.connectionString, tasksOf(opened.region, now), (error, task) =>
-        log.error({ task, ...errorFacts(error) }, 'background work failed'),
+      const queue = await openJobQueue(
+        opened.connectionString,
+        tasksOf(opened.region, now, config.auditRetentionDays),
+        (error, task) => log.error({ task, ...errorFacts(error) }, 'background work failed'),
       );
       closing.push(() => queue.close());
     }

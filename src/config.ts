@@ -31,6 +31,8 @@ export interface Config {
   readonly graphiql: boolean;
   readonly corsOrigins: readonly string[];
   readonly logLevel: (typeof LOG_LEVELS)[number];
+  /** null: audit events are kept for ever. */
+  readonly auditRetentionDays: number | null;
 }
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'silent'] as const;
@@ -53,6 +55,7 @@ export const ENVIRONMENT_KEYS = [
   'STRONGROOM_GRAPHIQL',
   'STRONGROOM_CORS_ORIGINS',
   'STRONGROOM_LOG_LEVEL',
+  'STRONGROOM_AUDIT_RETENTION_DAYS',
 ] as const;
 export type EnvironmentKey = (typeof ENVIRONMENT_KEYS)[number];
 export type Environment = Readonly<Partial<Record<string, string>>>;
@@ -150,6 +153,11 @@ export function readConfig(environment: Environment): Config {
       () => list(get('STRONGROOM_CORS_ORIGINS')).map(origin),
       [],
     ),
+    auditRetentionDays: attempt(
+      'STRONGROOM_AUDIT_RETENTION_DAYS',
+      () => retentionDays(get('STRONGROOM_AUDIT_RETENTION_DAYS')),
+      null,
+    ),
     logLevel: attempt('STRONGROOM_LOG_LEVEL', () => logLevel(get('STRONGROOM_LOG_LEVEL')), 'info'),
   };
   if (problems.length > 0) throw new ConfigError(problems);
@@ -230,6 +238,12 @@ function list(text: string | undefined): readonly string[] {
 function portNumber(text: string): number {
   if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535)
     throw new Error('must be a whole number from 0 to 65535');
+  return Number(text);
+}
+
+function retentionDays(text: string | undefined): number | null {
+  if (text === undefined) return null;
+  if (!/^[1-9]\d{0,4}$/.test(text)) throw new Error('must be a whole number of days from 1 to 99999');
   return Number(text);
 }
 

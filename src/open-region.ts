@@ -1,4 +1,5 @@
 import type { Config, RegionConfig } from './config.ts';
+import { allowAuditRetention } from './db/allow-audit-retention.ts';
 import { Database } from './db/database.ts';
 import type { EmbeddedPostgres } from './db/embedded-postgres.ts';
 import { migrate } from './db/migrate.ts';
@@ -37,6 +38,7 @@ export async function openRegion(
   if (connectionString === undefined) throw new Error('A region without a database.');
   try {
     await migrate(connectionString);
+    await allowAuditRetention(connectionString, config.auditRetentionDays);
   } catch (error) {
     throw new StartError(
       `The database of region ${name} could not be opened or migrated: see DATABASE_URL or STRONGROOM_REGIONS. ` +
@@ -91,7 +93,9 @@ async function requireRootKeys({ name, db, rootKeys }: Region): Promise<void> {
     distinct: ['rootKeyId'],
     select: { rootKeyId: true },
   });
-  const missing = used.map(({ rootKeyId }) => rootKeyId ?? '').filter((id) => !rootKeys.has(id));
+  const signing = await db.client.auditSigningKey.findMany({ select: { rootKeyId: true } });
+  const ids = new Set([...used, ...signing].map(({ rootKeyId }) => rootKeyId ?? ''));
+  const missing = [...ids].filter((id) => !rootKeys.has(id));
   if (missing.length === 0) return;
   throw new StartError(
     `The database of region ${name} holds keys under the root key ${missing.join(', ')}, which is not configured. ` +

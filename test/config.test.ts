@@ -89,6 +89,7 @@ describe('a configuration that does not work', () => {
       'STRONGROOM_CORS_ORIGINS',
       ['*', 'null', 'app.example.com', 'https://app.example.com/', `https://a.example/${CANARY}`],
     ],
+    ['STRONGROOM_AUDIT_RETENTION_DAYS', ['0', '-1', '1.5', '100000', '30d', CANARY]],
     ['STRONGROOM_LOG_LEVEL', ['INFO', 'trace2', CANARY, 'toString']],
   ] as const)('is refused for its %s', (name, values) => {
     for (const value of values) expect(about(problems({ [name]: value })), value).toEqual([name]);
@@ -190,6 +191,7 @@ describe('development', () => {
       graphiql: true,
       corsOrigins: [],
       logLevel: 'info',
+      auditRetentionDays: null,
     });
     expect(Object.isFrozen(config)).toBe(true);
     for (const HOST of ['127.0.0.1', '::1', 'localhost', ''])

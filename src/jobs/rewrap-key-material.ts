@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { DecryptionFailedError } from '../errors.ts';
 import { rewrapMaterial } from '../kms/local-provider.ts';
 import { RESULT_KEPT_MS } from '../resolvers/idempotency.ts';
+import { rewrapSigningKeys } from './rewrap-signing-keys.ts';
 import type { Region } from '../resolvers/request-context.ts';
 
 /** How far the re-wrapping of a region has come. */
@@ -16,7 +17,7 @@ export interface RewrapProgress {
 const BATCH = 100;
 
 /**
- * Wraps every key version of the region under its newest root key, in transactions of 100, while the service goes on.
+ * Wraps every key version of the region, and what signs its audit checkpoints, under its newest root key, in transactions of 100, while the service goes on.
  * It can be stopped and run again at any time: what is done stays done.
  */
 export async function rewrapKeyMaterial(
@@ -33,6 +34,7 @@ export async function rewrapKeyMaterial(
     onProgress(rewrapped);
     await pause(0);
   }
+  await rewrapSigningKeys(region);
   return { rewrapped, unopened: unopened.size, needed: await stillNeeded(region, now()) };
 }
 
@@ -80,6 +82,10 @@ async function stillNeeded({ db, rootKeys }: Region, at: Date): Promise<RewrapPr
   for (const { rootKeyId, _max } of records) {
     needed.set(rootKeyId, new Date((_max.createdAt ?? at).getTime() + RESULT_KEPT_MS));
   }
+  const signing = await db.client.auditSigningKey.findMany({
+    where: { rootKeyId: { not: rootKeys.newestId } },
+  });
+  for (const { rootKeyId } of signing) needed.set(rootKeyId, null);
   const versions = await db.client.kmsKeyVersion.findMany({
     where: { rootKeyId: { notIn: [rootKeys.newestId] } },
     distinct: ['rootKeyId'],

@@ -18,13 +18,19 @@ export function rootKeyId(key: SecretBytes): string {
     .slice(0, 16);
 }
 
+interface Derived {
+  readonly wrap: SecretBytes;
+  readonly wrapSigningKey: SecretBytes;
+  readonly fingerprint: SecretBytes;
+}
+
 /**
  * The root keys of one region, newest first. They are used only through keys derived from them, one a purpose
  * (HKDF-SHA256, RFC 5869), so that no two uses share a key.
  */
 export class RootKeys {
   readonly newestId: string;
-  readonly #derived: ReadonlyMap<string, { readonly wrap: SecretBytes; readonly fingerprint: SecretBytes }>;
+  readonly #derived: ReadonlyMap<string, Derived>;
 
   constructor(rootKeys: readonly RootKey[]) {
     const newest = rootKeys[0];
@@ -35,6 +41,7 @@ export class RootKeys {
         id,
         {
           wrap: derive(key, 'strongroom/root/wrap-key-material/1'),
+          wrapSigningKey: derive(key, 'strongroom/root/wrap-audit-signing-key/1'),
           fingerprint: derive(key, 'strongroom/root/idempotency-fingerprint/1'),
         },
       ]),
@@ -65,6 +72,22 @@ export class RootKeys {
 
   unwrap(id: string, wrapped: Uint8Array, context: Uint8Array): SecretBytes {
     return new SecretBytes(aeadOpen('AES256_GCM96', this.#of(id).wrap.reveal(), wrapped, context));
+  }
+
+  /** Of the private key that signs audit checkpoints: under a key of its own, whatever its context says. */
+  wrapSigningKey(
+    privateKey: SecretBytes,
+    context: Uint8Array,
+  ): { readonly wrapped: Uint8Array; readonly rootKeyId: string } {
+    const key = this.#of(this.newestId).wrapSigningKey.reveal();
+    return {
+      wrapped: aeadSeal('AES256_GCM96', key, privateKey.reveal(), context),
+      rootKeyId: this.newestId,
+    };
+  }
+
+  unwrapSigningKey(id: string, wrapped: Uint8Array, context: Uint8Array): SecretBytes {
+    return new SecretBytes(aeadOpen('AES256_GCM96', this.#of(id).wrapSigningKey.reveal(), wrapped, context));
   }
 
   /** An HMAC-SHA256 of input that may hold a secret: a plain hash could be guessed at by whoever reads the table. */

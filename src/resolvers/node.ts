@@ -1,6 +1,7 @@
 import { findSecretById } from '../db/secret-row.ts';
 import { InvalidInputError } from '../errors.ts';
 import { parseFolderPath } from '../policy/secret-path.ts';
+import { type AuditEvent, readableAuditEvent } from './audit-event.ts';
 import { decidingIn, may, secretAt } from './authorise.ts';
 import { findFolder } from './find-folder.ts';
 import type { Folder } from './folder.ts';
@@ -12,7 +13,7 @@ import type { Region, RequestContext } from './request-context.ts';
 import type { KmsKey, Secret, SecretVersion } from './secret-types.ts';
 import { secretVersion } from './secret-version.ts';
 
-export type Node = Secret | SecretVersion | Folder | KmsKey | NamedPolicy;
+export type Node = Secret | SecretVersion | Folder | KmsKey | NamedPolicy | AuditEvent;
 
 /** A node with the type that its id names. */
 export interface TypedNode {
@@ -56,6 +57,8 @@ async function loadNode(ctx: RequestContext, { type, region, key }: GlobalId): P
       return readableKmsKey(ctx, region, key);
     case 'Policy':
       return readablePolicy(ctx, region, key);
+    case 'AuditEvent':
+      return readableAuditEvent(ctx, region, key);
   }
 }
 

@@ -23,6 +23,7 @@ interface Shapes {
     CIDR: TextScalar;
     TimeZone: TextScalar;
     LocalTime: TextScalar;
+    SafeInt: { Input: number; Output: number | bigint };
   };
 }
 

@@ -69,6 +69,15 @@ export const WeekdayEnum = builder.enumType('Weekday', {
   }),
 });
 
+export const AuditOutcomeEnum = builder.enumType('AuditOutcome', {
+  description: 'How what an audit event tells of ended.',
+  values: described({
+    SUCCESS: 'It was done.',
+    DENIED: 'It was refused: the caller lacked a right.',
+    FAILED: 'It failed for another reason, which errorCode names.',
+  }),
+});
+
 export const KmsKeyTypeEnum = builder.enumType('KmsKeyType', {
   description: 'The algorithm with which a KMS key wraps data keys. Keys have 256 bits, nonces 96.',
   values: described({

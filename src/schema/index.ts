@@ -1,5 +1,7 @@
 import './scalars.ts';
 import './access-decision.ts';
+import './audit-chain-verification.ts';
+import './audit-event.ts';
 import './folder.ts';
 import './kms-key.ts';
 import './kms-key-lifecycle.ts';

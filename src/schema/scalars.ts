@@ -70,3 +70,16 @@ builder.scalarType('LocalTime', {
   parseValue: parseText('LocalTime'),
   serialize: (time) => time,
 });
+
+builder.scalarType('SafeInt', {
+  description: 'A whole number from 0 to 2^53-1, written as a JSON number: exact in every client.',
+  parseValue: (value) => {
+    if (Number.isSafeInteger(value) && Number(value) >= 0) return Number(value);
+    throw new GraphQLError('SafeInt is a whole number from 0 to 2^53-1.');
+  },
+  serialize: (value) => {
+    const number = Number(value);
+    if (Number.isSafeInteger(number) && number >= 0) return number;
+    throw new GraphQLError('SafeInt is a whole number from 0 to 2^53-1.');
+  },
+});

@@ -3,6 +3,7 @@ import { readableKmsKey } from '../resolvers/kms-key.ts';
 import type { Secret } from '../resolvers/secret-types.ts';
 import { secret } from '../resolvers/secret.ts';
 import { deletedSecrets } from '../resolvers/deleted-secrets.ts';
+import { secretReaders } from '../resolvers/secret-readers.ts';
 import { secretVersion } from '../resolvers/secret-version.ts';
 import { secretVersions } from '../resolvers/secret-versions.ts';
 import { secrets } from '../resolvers/secrets.ts';
@@ -16,6 +17,7 @@ import { KmsKeyType } from './kms-key.ts';
 import { LabelInput, labelsOf, LabelType } from './label.ts';
 import { NodeInterface } from './node.ts';
 import { PathNodeInterface } from './path-node.ts';
+import { SecretReaderConnection } from './secret-reader.ts';
 import { SecretVersionConnection, SecretVersionType } from './secret-version.ts';
 
 export const SecretType = builder.objectRef<Secret>('Secret');
@@ -107,6 +109,17 @@ SecretType.implement({
       nullable: true,
       description: 'When a value of the secret was last read; null if none ever was.',
       resolve: ({ region, id }, _, ctx) => ctx.loaders(region).secretLastAccessedAt.load(id),
+    }),
+    readers: t.field({
+      type: SecretReaderConnection,
+      nullable: true,
+      description:
+        'Who read values of the secret, by issuer and subject, as far back as the audit log goes; null without AUDIT_READ.',
+      args: {
+        since: t.arg({ type: 'DateTime', description: 'Count only reads at this instant or later.' }),
+        ...pageArguments(),
+      },
+      resolve: (parent, args, ctx) => secretReaders(ctx, parent, args),
     }),
     deletedAt: t.expose('deletedAt', {
       type: 'DateTime',

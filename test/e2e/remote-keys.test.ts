@@ -21,9 +21,15 @@ let localKey: string;
 
 beforeAll(async () => {
   outside = new RemoteProvider('outside');
-  app = await testApp({}, {
-    external: { providers: [new BoundedProvider(outside, TIMEOUT_MS, () => undefined)], mayBind: () => true },
-  });
+  app = await testApp(
+    {},
+    {
+      external: {
+        providers: [new BoundedProvider(outside, TIMEOUT_MS, () => undefined)],
+        mayBind: () => true,
+      },
+    },
+  );
   keys = kmsKeysOf(app);
   localKey = (await app.gql(doc.KMS_KEYS, {})).data.kmsKeys?.nodes[0]?.identity ?? '';
   remoteKey = await keys.created({ provider: 'outside', externalKeyId: 'payments' });

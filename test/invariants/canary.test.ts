@@ -1,5 +1,8 @@
+import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import * as doc from '../e2e/documents.ts';
 import { data, type TestApp, testApp } from '../support/test-app.ts';
@@ -45,6 +48,21 @@ beforeAll(async () => {
   await ask(doc.ROLLBACK, { input: { path: string, toVersion: 1 } });
   await ask(doc.DESTROY, { input: { path: string, version: 2 } });
   await ask(doc.DELETE, { input: { path: purged, recoveryWindowDays: 0 } });
+  for (const [field, type, more] of [
+    ['updateSecret', 'UpdateSecretInput', { description: 'about it' }],
+    ['setSecretAccessPolicy', 'SetSecretAccessPolicyInput', { accessPolicy: null }],
+  ] as const) {
+    const document = `mutation ($input: ${type}!) { ${field}(input: $input) { __typename } }`;
+    await ask(document, { input: { path: string, ...more } });
+  }
+  const id = (
+    (await ask(doc.DELETE, { input: { path: pair } })).data['deleteSecret'] as { secret: { id: string } }
+  ).secret.id;
+  await ask(doc.RESTORE, { input: { id } });
+  await ask(doc.PURGE, { input: { id } });
+  await ask('mutation { createKmsKey(input: { name: "other" }) { __typename } }');
+  await ask(doc.GET, { input: { path: string } }, { roles: ['secrets:ReadAccess'] });
+  await ask(doc.GET, { input: { path: '/canary/none' } });
   // The database fails in the middle of a write.
   await app.database.query('ALTER TABLE secret_version RENAME COLUMN ciphertext TO away');
   await ask(doc.PUT, { input: { path: string, value: secretString } });
@@ -129,4 +147,62 @@ test('a stored secret stands in no plain SQL dump: the COPY of every table, whic
   } finally {
     await rm(file, { force: true });
   }
+});
+
+test('a stored secret, a wrapped data key and a token stand in no audit event and in no line of an export', async () => {
+  const events: string[] = [];
+  for (let after: string | null = null; ;) {
+    const fields =
+      'action resource resourceId requestId userAgent details { key value } actor { subject issuer roles } hash';
+    const answer: Awaited<ReturnType<TestApp['raw']>> = await app.raw(
+      `query ($after: String) { auditEvents(first: 100, after: $after) { nodes { ${fields} } pageInfo { hasNextPage endCursor } } }`,
+      { after },
+    );
+    events.push(answer.text);
+    const { pageInfo } = answer.data['auditEvents'] as {
+      pageInfo: { hasNextPage: boolean; endCursor: string };
+    };
+    if (!pageInfo.hasNextPage) break;
+    after = pageInfo.endCursor;
+  }
+  const script = join(import.meta.dirname, '../../scripts/audit-export.ts');
+  const { stdout, stderr } = await promisify(execFile)(
+    process.execPath,
+    [script, '--organisation', 'acme', '--out', '-'],
+    {
+      env: {
+        ...{ PATH: process.env['PATH'], HOME: process.env['HOME'] },
+        ...{ DATABASE_URL: app.databaseUrl, STRONGROOM_DATA_DIR: app.dataDir },
+      },
+      maxBuffer: 2 ** 26,
+    },
+  );
+  const text = [...events, stdout, stderr].join('\n');
+  // All that was done is there to be searched.
+  for (const action of [
+    'create',
+    'getValue',
+    'putValue',
+    'update',
+    'setAccessPolicy',
+    'rollback',
+    'destroyVersion',
+    'delete',
+  ]) {
+    expect(text.split(`"secret.${action}"`).length, action).toBeGreaterThan(2);
+  }
+  for (const action of ['secret.restore', 'secret.purge', 'kms.createKey', 'kms.encrypt', 'kms.decrypt'])
+    expect(text).toContain(`"${action}"`);
+  expectNone(text, 'the audit log');
+  const { rows } = await app.database.query<{ key: Buffer }>(
+    `SELECT wrapped_data_key AS key FROM secret_version WHERE wrapped_data_key IS NOT NULL
+     UNION ALL SELECT wrapped_material FROM kms_key_version UNION ALL SELECT wrapped_private_key FROM audit_signing_key`,
+  );
+  const rootKey = await readFile(join(app.dataDir, 'root-key-local-1'), 'utf8');
+  for (const key of [...rows.map((row) => row.key), Buffer.from(rootKey, 'base64')]) {
+    for (const form of ['hex', 'base64', 'base64url'] as const)
+      expect(text).not.toContain(key.toString(form));
+  }
+  expect(rows.length).toBeGreaterThan(5);
+  expect(text).not.toContain('eyJ');
 });

@@ -6,6 +6,7 @@ import { RootKeys } from '../../src/kms/root-keys.ts';
 import { SecretBytes } from '../../src/kms/secret-bytes.ts';
 import type { Policy } from '../../src/policy/policy.ts';
 import { createLoaders } from '../../src/resolvers/loaders.ts';
+import { ReadGroups } from '../../src/resolvers/read-groups.ts';
 import { PolicyStore } from '../../src/resolvers/policy-store.ts';
 import type { Region, RequestContext } from '../../src/resolvers/request-context.ts';
 import { RequestLimits } from '../../src/resolvers/request-limits.ts';
@@ -34,7 +35,7 @@ export async function listRegion(databaseUrl: string): Promise<Region> {
   return {
     ...{ name: 'local-1', db, notifications, policies: new PolicyStore(db, notifications) },
     rootKeys: new RootKeys([{ id: 'unused', key: new SecretBytes(randomBytes(32)) }]),
-    ...{ providers: new Map(), mayBind: () => false, keyCache: new KeyCache() },
+    ...{ providers: new Map(), mayBind: () => false, keyCache: new KeyCache(), reads: new ReadGroups() },
   };
 }
 

@@ -2,7 +2,7 @@ import { type FieldPath, InvalidInputError } from '../../errors.ts';
 import { isBuiltInName } from '../../policy/policy-name.ts';
 import type { Region, RequestContext } from '../request-context.ts';
 
-export const NODE_TYPES = ['Secret', 'SecretVersion', 'Folder', 'KmsKey', 'Policy'] as const;
+export const NODE_TYPES = ['Secret', 'SecretVersion', 'Folder', 'KmsKey', 'Policy', 'AuditEvent'] as const;
 export type NodeType = (typeof NODE_TYPES)[number];
 
 export interface GlobalId {
@@ -37,7 +37,7 @@ export function decodeGlobalId(
 }
 
 function isKeyOf(type: NodeType, key: string): boolean {
-  if (type === 'Secret') return UUID.test(key);
+  if (type === 'Secret' || type === 'AuditEvent') return UUID.test(key);
   if (type === 'SecretVersion') return UUID.test(key.slice(0, 36)) && /^\/[1-9]\d{0,8}$/.test(key.slice(36));
   if (type === 'Policy') return UUID.test(key) || isBuiltInName(key);
   return key !== '';

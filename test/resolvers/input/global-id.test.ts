@@ -79,6 +79,7 @@ describe('decodeGlobalId', () => {
       Folder: '/a:b/c',
       KmsKey: 'default',
       Policy: UUID,
+      AuditEvent: UUID,
     };
     for (const type of NODE_TYPES) {
       for (const region of ['local-1', 'eu-1']) {
