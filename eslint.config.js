@@ -66,6 +66,7 @@ export default defineConfig(
               'KmsKeyVersion',
               'Label',
               'PageInfo',
+              'SecretEvent',
               'SecretKeyValue',
               'SecretReader',
               'SecretValue',
