@@ -73,6 +73,7 @@ export default defineConfig(
               'PolicyConditions',
               'PolicyStatement',
               'PolicySubject',
+              'SecretEvent',
               'SecretKeyValue',
               'SecretReader',
               'SecretValue',

@@ -8,9 +8,11 @@ export interface StreamTiming {
   readonly keepAliveMs: number;
   /** How long a client may take nothing of what was sent. */
   readonly stallMs: number;
+  /** How long a client may take over the end of a stream. */
+  readonly lingerMs: number;
 }
 
-export const STREAM_TIMING: StreamTiming = { keepAliveMs: 15_000, stallMs: 30_000 };
+export const STREAM_TIMING: StreamTiming = { keepAliveMs: 15_000, stallMs: 30_000, lingerMs: 10_000 };
 
 const HEADERS = {
   'content-type': `${EVENT_STREAM}; charset=utf-8`,
@@ -31,7 +33,7 @@ export async function writeEventStream(
   response: ServerResponse,
   results: AsyncIterable<ExecutionResult>,
   headers: Readonly<Record<string, string>>,
-  { keepAliveMs, stallMs }: StreamTiming,
+  { keepAliveMs, stallMs, lingerMs }: StreamTiming,
   end: (reason: RequestError) => void,
 ): Promise<number> {
   let written = 0;
@@ -56,13 +58,13 @@ export async function writeEventStream(
         ),
       );
     }
-    if (response.destroyed) return written;
-    response.end(COMPLETE);
-    if (!(await isFinished(response, stallMs))) response.destroy();
-    return written;
   } finally {
     clearInterval(beat);
   }
+  if (response.destroyed) return written;
+  response.end(COMPLETE);
+  if (!(await isFinished(response, lingerMs))) response.destroy();
+  return written;
 }
 
 function isDrained(response: ServerResponse, milliseconds: number): Promise<boolean> {

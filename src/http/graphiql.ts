@@ -93,6 +93,20 @@ query Tree {
 }
 `,
   },
+  {
+    query: `# Who changes what, as it happens: run it, then
+# create or change a secret in another tab.
+subscription Follow {
+  secretEvents(pathPrefix: "/") {
+    at
+    kind
+    path
+    version
+    cursor
+  }
+}
+`,
+  },
 ];
 
 const ICON =

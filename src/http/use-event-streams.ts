@@ -2,6 +2,7 @@ import { type ExecutionResult, GraphQLError } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
 import { RequestError } from '../errors.ts';
 import type { RequestContext } from '../resolvers/request-context.ts';
+import { unconditionalSubscriptionRule } from './unconditional-subscription-rule.ts';
 
 export const EVENT_STREAM = 'text/event-stream';
 
@@ -22,6 +23,9 @@ export function streamedResults(response: Response): Results | undefined {
  */
 export function useEventStreams(): Plugin<object, RequestContext> {
   return {
+    onValidate({ addValidationRule }) {
+      addValidationRule(unconditionalSubscriptionRule);
+    },
     onSubscribe({ args, setResultAndStopExecution }) {
       if (acceptedBy(args.contextValue.request).includes(EVENT_STREAM)) return;
       const message = `A subscription is answered as ${EVENT_STREAM} only: send it as Accept.`;

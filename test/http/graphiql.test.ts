@@ -1,7 +1,8 @@
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CHROMIUM_PATH, hasChromium, launchChromium, type Chromium } from '../support/chromium.ts';
-import { type TestApp, testApp } from '../support/test-app.ts';
+import * as doc from '../e2e/documents.ts';
+import { data, type TestApp, testApp } from '../support/test-app.ts';
 
 let app: TestApp;
 let token: string;
@@ -33,7 +34,9 @@ async function openPage(address: string): Promise<OpenedPage> {
     opened.requests.push(`${request.method()} ${new URL(request.url()).pathname} ${type}`.trim());
   });
   page.on('response', (response) => {
-    if (response.url().startsWith('http')) opened.bodies.push(response.text());
+    // A stream that is stopped has no body to be read.
+    const isStream = response.headers()['content-type']?.startsWith('text/event-stream');
+    if (response.url().startsWith('http') && !isStream) opened.bodies.push(response.text());
   });
   page.on('console', (message) => {
     if (/Content Security Policy/i.test(message.text())) opened.complaints.push(message.text());
@@ -105,6 +108,31 @@ describe.skipIf(!hasChromium)(title, { timeout: 60_000 }, () => {
     await page.reload();
     await page.locator('.graphiql-query-editor .view-lines').waitFor();
     await expect.poll(() => headersText(page), { timeout: 10_000 }).toContain('"Authorization": "Bearer eyJ');
+    await page.close();
+  });
+
+  it('follows changes of secrets while they happen, until it is stopped', async () => {
+    const kmsKeyIdentity = (await app.gql(doc.KMS_KEYS, {})).data.kmsKeys?.nodes[0]?.identity ?? '';
+    const { page, elsewhere, complaints } = await openPage(`${url}#token=${token}`);
+    await page.getByRole('tab', { name: 'Follow' }).click();
+    await page.getByRole('button', { name: /Execute query/ }).click();
+    await page.getByRole('button', { name: /Stop query/ }).waitFor();
+    for (const path of ['/graphiql/first', '/graphiql/second']) {
+      const value = { secretString: data('v') };
+      await expect
+        .poll(
+          async () => {
+            await app.gql(doc.CREATE, { input: { path, kmsKeyIdentity, value } });
+            await app.gql(doc.PUT, { input: { path, value } });
+            return page.locator('.graphiql-response').innerText();
+          },
+          { timeout: 10_000, interval: 500 },
+        )
+        .toContain(path);
+    }
+    await page.getByRole('button', { name: /Stop query/ }).click();
+    await expect.poll(() => app.logged()).toContain('stream ended');
+    expect([elsewhere, complaints]).toEqual([[], []]);
     await page.close();
   });
 });

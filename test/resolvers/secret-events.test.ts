@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { Database } from '../../src/db/database.ts';
 import { Prisma } from '../../src/db/generated/client.ts';
 import type { Region } from '../../src/resolvers/request-context.ts';
@@ -394,6 +394,7 @@ describe('an end', () => {
       await expect
         .poll(async () => {
           const again = await by('a');
+          await Promise.race([again.ended, new Promise((resolve) => setTimeout(resolve, 100))]);
           again.drop();
           return again.errors;
         })
@@ -527,6 +528,36 @@ describe('with several gateways', () => {
     for (const stream of streams) {
       expect(told(await stream.have(expected.length))).toEqual(expected);
       expect(stream.errors).toEqual([]);
+      stream.drop();
+    }
+  });
+
+  test('a gateway that cannot listen finds what happens by looking', async () => {
+    const root = `/w${randomUUID()}`;
+    const { path } = await create(`${root}/a`);
+    const stream = await followed({ pathPrefix: root }, ADMIN, gateways[1]);
+    const admin = new pg.Client({ connectionString: inject('postgres') });
+    await admin.connect();
+    const database = new URL(app.databaseUrl).pathname.slice(1);
+    const allow = (allowed: boolean) =>
+      admin.query(`ALTER DATABASE ${database} ALLOW_CONNECTIONS ${String(allowed)}`);
+    // The connections that are there go on; the one that listens cannot come back.
+    await allow(false);
+    try {
+      await app.database.query(
+        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE datname = current_database() AND application_name = 'strongroom notifications'`,
+      );
+      await expect.poll(() => gateways[1].logged()).toContain('notifications interrupted');
+      expect(await writeAt(gateways[0], path)).toBe('SecretVersionPayload');
+      expect(told(await stream.have(1))).toEqual([['VALUE_PUT', path, 2]]);
+      // What is written last before it listens again is found then, without another to wake it.
+      await writeAt(gateways[0], path);
+      await allow(true);
+      expect(told(await stream.have(2)).slice(1)).toEqual([['VALUE_PUT', path, 3]]);
+    } finally {
+      await allow(true);
+      await admin.end();
       stream.drop();
     }
   });
