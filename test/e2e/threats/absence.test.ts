@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { buildSchema } from 'graphql';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { documentOf, rootFields } from '../../support/schema-document.ts';
-import { minimalVariables, type Name, referencesOf, type Root } from '../../support/schema-inputs.ts';
+import { minimalVariables, referencesOf, type Root } from '../../support/schema-inputs.ts';
 import { ADMIN, type TestApp, type TestCaller, testApp } from '../../support/test-app.ts';
 import {
   absentTwin,
