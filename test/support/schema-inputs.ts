@@ -189,21 +189,24 @@ function minimal(type: GraphQLInputType, coordinate: string, input: Input, own: 
   );
 }
 
-/** A place of the input where something of somebody else can be named. */
-export interface Reference {
+/** A place of the input, as deep as it stands. */
+export interface Place {
   readonly title: string;
-  readonly names: (theirs: Things) => readonly Name[];
+  /** The scalar, enum or input object that belongs there; null for a list. */
+  readonly type: string | null;
+  /** What of somebody else's can be named there; null where nothing can. */
+  readonly names: ((theirs: Things) => readonly Name[]) | null;
   /** The least input about `own`, with this in the place. */
-  readonly variables: (own: Things, value: string) => Record<string, unknown>;
+  readonly variables: (own: Things, value: unknown) => Record<string, unknown>;
 }
 
-/** Every such place of the field. Throws at the first place that the registry does not know. */
-export function referencesOf(root: Root): readonly Reference[] {
+/** Every place of the field's arguments. Throws at the first that the registry does not know. */
+export function placesOf(root: Root): readonly Place[] {
   return root.field.args.flatMap((argument) =>
-    placesIn(argument.type, coordinateOf(root, argument), argument).map(({ at, names, put }) => ({
-      title: `${root.field.name}(${argument.name}${at})`,
-      names: (theirs: Things) => names(theirs, root.field.name),
-      variables: (own: Things, value: string) => ({
+    placesIn(argument.type, coordinateOf(root, argument), argument).map(({ at, type, names, put }) => ({
+      ...{ title: `${root.field.name}(${argument.name}${at})`, type },
+      names: names && ((theirs: Things) => names(theirs, root.field.name)),
+      variables: (own: Things, value: unknown) => ({
         ...minimalVariables(root, own),
         [argument.name]: put(own, value),
       }),
@@ -211,35 +214,50 @@ export function referencesOf(root: Root): readonly Reference[] {
   );
 }
 
-interface Place {
+/** A place where something of somebody else can be named. */
+export type Reference = Place & { readonly names: NonNullable<Place['names']> };
+
+export function referencesOf(root: Root): readonly Reference[] {
+  return placesOf(root).filter((place): place is Reference => place.names !== null);
+}
+
+interface InnerPlace {
   readonly at: string;
-  readonly names: NonNullable<Known['names']>;
-  readonly put: (own: Things, value: string) => unknown;
+  readonly type: string | null;
+  readonly names: NonNullable<Known['names']> | null;
+  readonly put: (own: Things, value: unknown) => unknown;
 }
 
 /** Deep enough for every input that is not about itself. */
 const MAX_DEPTH = 8;
 
-function placesIn(type: GraphQLInputType, coordinate: string, input: Input, depth = 0): readonly Place[] {
+function placesIn(
+  type: GraphQLInputType,
+  coordinate: string,
+  input: Input,
+  depth = 0,
+): readonly InnerPlace[] {
   if (depth > MAX_DEPTH) throw new Error(`${coordinate} nests deeper than the generated tests look.`);
   if (isNonNullType(type)) return placesIn(type.ofType, coordinate, input, depth);
+  const here: InnerPlace = { at: '', type: null, names: null, put: (_own, value) => value };
   if (isListType(type)) {
-    return placesIn(type.ofType, coordinate, input, depth).map(({ at, names, put }) => ({
-      ...{ names, at: `[]${at}` },
-      put: (own: Things, value: string) => [put(own, value)],
+    const items = placesIn(type.ofType, coordinate, input, depth).map((place) => ({
+      ...{ ...place, at: `[]${place.at}` },
+      put: (own: Things, value: unknown) => [place.put(own, value)],
     }));
+    return [here, ...items];
   }
   if (!isInputObjectType(type)) {
-    const { names } = known(coordinate, input);
-    return names ? [{ at: '', names, put: (_own, value) => value }] : [];
+    return [{ ...here, type: type.name, names: known(coordinate, input).names ?? null }];
   }
-  return Object.values(type.getFields()).flatMap((field) =>
-    placesIn(field.type, `${type.name}.${field.name}`, field, depth + 1).map(({ at, names, put }) => ({
-      ...{ names, at: `.${field.name}${at}` },
-      put: (own: Things, value: string) => ({
+  const fields = Object.values(type.getFields()).flatMap((field) =>
+    placesIn(field.type, `${type.name}.${field.name}`, field, depth + 1).map((place) => ({
+      ...{ ...place, at: `.${field.name}${place.at}` },
+      put: (own: Things, value: unknown) => ({
         ...(type.isOneOf ? {} : (minimal(type, coordinate, input, own) as object)),
-        [field.name]: put(own, value),
+        [field.name]: place.put(own, value),
       }),
     })),
   );
+  return [{ ...here, type: type.name }, ...fields];
 }
