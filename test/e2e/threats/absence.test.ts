@@ -279,7 +279,7 @@ function placesFor({ hidden }: Stranger) {
 }
 
 describe.for(STRANGERS.filter((each) => placesFor(each).length > 0).map((each) => [each.who, each] as const))(
-  'to %s, what is hidden and what is not there are one (CVE-2026-40264, CVE-2025-6011)',
+  'to %s, what is hidden and what is not there are one (CVE-2026-40264, CVE-2023-24999, CVE-2025-6011)',
   ([, stranger]) => {
     test.for(placesFor(stranger))('%s', async ([title, root, place]) => {
       const found = await pairs(root, stranger, place);
@@ -300,6 +300,6 @@ describe.for(STRANGERS.filter((each) => placesFor(each).length > 0).map((each) =
   },
 );
 
-test('after all of that nothing of what is hidden has changed (CVE-2022-23451)', async () => {
+test('after all of that nothing of what is hidden has changed (CVE-2022-23451, CVE-2022-23452)', async () => {
   expect(await stateOfTheirs()).toEqual(state);
 });

@@ -94,11 +94,11 @@ describe('behind a trusted proxy', () => {
     ['a second, empty header', forwarded(['203.0.113.7', ''])],
     ['garbage', forwarded('unknown')],
     ['garbage before a trusted hop', forwarded('203.0.113.7, x, 10.0.0.1')],
-    ['an octal octet (CVE-2021-28918)', forwarded('0313.0.113.7')],
-    ['a leading zero (CVE-2021-28918)', forwarded('203.0.113.07')],
+    ['an octal octet', forwarded('0313.0.113.7')],
+    ['a leading zero', forwarded('203.0.113.07')],
     ['a hexadecimal octet', forwarded('0xcb.0.113.7')],
-    ['a short form (CVE-2024-29415)', forwarded('203.28935')],
-    ['a plain number (CVE-2024-29415)', forwarded('3405803783')],
+    ['a short form', forwarded('203.28935')],
+    ['a plain number', forwarded('3405803783')],
     ['five octets', forwarded('203.0.113.7.1')],
     ['an octet above 255', forwarded('203.0.113.263')],
     ['a zone id', forwarded('fe80::1%eth0')],
@@ -113,9 +113,12 @@ describe('behind a trusted proxy', () => {
     ['full-width digits', forwarded(Buffer.from('２０３.0.113.7').toString('latin1'))],
     ['more hops than are looked at', forwarded(`203.0.113.7, ${Array(100).fill('10.0.0.1').join(', ')}`)],
     ['ten thousand commas', forwarded(','.repeat(10_000))],
-  ] as const)('%s leaves the client unknown, so that ALLOW fails and DENY matches', async ([, headers]) => {
-    expect(await seenFrom(behind, headers)).toBe('in doubt');
-  });
+  ] as const)(
+    '%s leaves the client unknown, so that ALLOW fails and DENY matches (CVE-2024-29415, CVE-2023-42282, CVE-2021-28918)',
+    async ([, headers]) => {
+      expect(await seenFrom(behind, headers)).toBe('in doubt');
+    },
+  );
 
   test.for([
     ['the list that the client began', forwarded('203.0.113.7, 198.51.100.1')],
@@ -138,14 +141,17 @@ describe('behind a trusted proxy', () => {
     ['as it is', '203.0.113.7'],
     ['past trusted hops', '198.51.100.1, 203.0.113.7, 10.1.2.3, 10.3.2.1'],
     ['past a trusted hop that is mapped', '203.0.113.7, ::ffff:10.1.2.3'],
-    ['mapped, dotted (CVE-2024-24790)', '::ffff:203.0.113.7'],
-    ['mapped, in groups (CVE-2024-24790)', '::ffff:cb00:7107'],
-    ['mapped, written out (CVE-2024-24790)', '0:0:0:0:0:FFFF:203.0.113.7'],
+    ['mapped, dotted', '::ffff:203.0.113.7'],
+    ['mapped, in groups', '::ffff:cb00:7107'],
+    ['mapped, written out', '0:0:0:0:0:FFFF:203.0.113.7'],
     ['in IPv6', '2001:DB8::7'],
     ['in IPv6, written out', '2001:0db8:0000:0000:0000:0000:0000:0007'],
-  ] as const)('who comes from inside is seen inside, %s: a DENY holds as well', async ([, value]) => {
-    expect(await seenFrom(behind, forwarded(value))).toBe('inside');
-  });
+  ] as const)(
+    'who comes from inside is seen inside, %s: a DENY holds as well (CVE-2024-24790)',
+    async ([, value]) => {
+      expect(await seenFrom(behind, forwarded(value))).toBe('inside');
+    },
+  );
 
   test('a list as long as a request may be holds nobody up, and only its end counts', async () => {
     const started = performance.now();
