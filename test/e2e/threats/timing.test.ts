@@ -1,8 +1,14 @@
 import { randomBytes, randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { buildSchema } from 'graphql';
+import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import * as doc from '../documents.ts';
+import { documentOf, rootFields } from '../../support/schema-document.ts';
+import { referencesOf } from '../../support/schema-inputs.ts';
 import { type TestApp, type TestCaller, testApp } from '../../support/test-app.ts';
+import { makeThings } from '../../support/things.ts';
 
 /**
  * What is forbidden takes as long as what is not there. The two are asked for by turns, so that a load on the machine
@@ -117,3 +123,45 @@ test.for(Object.entries(OPERATIONS))(
     expect(rounds).toEqual([]);
   },
 );
+
+const schema = buildSchema(readFileSync(new URL('../../../schema.graphql', import.meta.url), 'utf8'));
+const ROOTS = rootFields(schema).filter(({ operation }) => operation !== 'subscription');
+
+/** Every row that a change would lock, but for the ends of the audit chains, which everybody waits for. */
+async function lockAll(client: pg.Client): Promise<void> {
+  const { rows } = await client.query<{ name: string }>(
+    `SELECT format('%I', table_name) AS name FROM information_schema.columns
+     WHERE table_schema = 'public' AND column_name = 'organisation' AND table_name NOT LIKE 'audit%'`,
+  );
+  expect(rows.map(({ name }) => name)).toEqual(
+    expect.arrayContaining(['secret', 'secret_version', 'kms_key']),
+  );
+  await client.query('BEGIN');
+  for (const { name } of rows) await client.query(`SELECT FROM ${name} FOR UPDATE`);
+}
+
+test('who is refused waits for no lock, which only what is there can have (CVE-2025-6011)', async () => {
+  const theirs = await makeThings(app, schema, { organisation: 'acme' });
+  const client = new pg.Client({ connectionString: app.databaseUrl });
+  await client.connect();
+  try {
+    await lockAll(client);
+    for (const root of ROOTS) {
+      for (const { title, names, variables } of referencesOf(root)) {
+        for (const { value } of names(theirs)) {
+          const asked = variables(theirs, value);
+          const body = JSON.stringify({
+            query: documentOf(schema, root, Object.keys(asked)),
+            variables: asked,
+          });
+          const answered = app.post(body, { authorization }).then((response) => response.text());
+          const late = sleep(10_000, 'late', { ref: false });
+          expect([title, await Promise.race([answered, late])]).not.toEqual([title, 'late']);
+        }
+      }
+    }
+  } finally {
+    await client.query('ROLLBACK');
+    await client.end();
+  }
+});
