@@ -14,7 +14,14 @@ import type { SecretContent } from '../kms/envelope.ts';
 import { KeySession } from '../kms/key-session.ts';
 import type { Facts } from '../policy/decide.ts';
 import { pathKey } from '../policy/secret-path.ts';
-import { requireAccessPolicy, requireKeyUse, requireOnSecret } from './authorise.ts';
+import {
+  type Deciding,
+  may,
+  requireAccessPolicy,
+  requireKeyUse,
+  requireOnSecret,
+  secretAt,
+} from './authorise.ts';
 import { EventDraft } from './event-draft.ts';
 import { bindKey } from './usable-key.ts';
 import { auditActor, isRecordable } from './operate.ts';
@@ -61,7 +68,7 @@ function readInTransaction(
 ): Promise<readonly ReadOutcome[]> {
   return withPolicies(ctx, region, async (tx, facts) => {
     const { at } = facts;
-    const stored = await load(tx, ctx, requests);
+    const stored = await load(tx, { ctx, facts }, requests);
     const outcomes: ReadOutcome[] = [];
     const events: AuditEvent[] = [];
     const read: { secretId: string; number: number }[] = [];
@@ -132,8 +139,12 @@ async function readOne(
   return { secretId: secret.id, value };
 }
 
-/** Everything that the requests may need, a query a table. */
-async function load(tx: Transaction, ctx: RequestContext, requests: readonly ReadRequest[]) {
+/**
+ * Everything that the requests may need, a query a table. Values that the caller may not read are not even loaded: the time
+ * that a large one takes would tell that it is there.
+ */
+async function load(tx: Transaction, deciding: Deciding, requests: readonly ReadRequest[]) {
+  const { ctx } = deciding;
   const { organisation, project } = ctx.principal;
   const rows = await findSecretsByKey(tx, ctx.principal, [
     ...new Set(requests.map(({ path }) => pathKey(path))),
@@ -142,6 +153,7 @@ async function load(tx: Transaction, ctx: RequestContext, requests: readonly Rea
   const wanted = requests.flatMap(({ path, version }) => {
     const secret = secrets.get(path);
     const number = version ?? secret?.currentVersion;
+    if (!may(deciding, 'SECRET_GET_VALUE', secretAt(path))) return [];
     return secret && number != null ? [{ secretId: secret.id, number }] : [];
   });
   const identities = [...new Set(rows.map((row) => row.kmsKeyIdentity))];
