@@ -80,6 +80,9 @@ const BY_COORDINATE: Readonly<Record<string, Known>> = {
   'PutPolicyInput.name': policyName,
   'DeletePolicyInput.name': policyName,
   'PolicyStatementInput.name': plain('first'),
+  // Rights on what `resource` names.
+  'PolicyStatementInput.permissions': plain('SECRET_READ'),
+  'ExplainAccessInput.permission': plain('SECRET_READ'),
   'PolicyStatementInput.resources': resource,
   'PolicySubjectInput.value': plain('some-role'),
   'ExplainAccessInput.resource': resource,
@@ -147,9 +150,9 @@ type Input = GraphQLArgument | GraphQLInputField;
 
 function known(coordinate: string, { name, type }: Pick<Input, 'name' | 'type'>): Known {
   const scalar = getNamedType(type);
-  if (isEnumType(scalar)) return plain(scalar.getValues()[0]?.name);
   const found = BY_COORDINATE[coordinate] ?? BY_NAME[name] ?? BY_SCALAR[scalar.name];
   if (found) return found;
+  if (isEnumType(scalar)) return plain(scalar.getValues()[0]?.name);
   throw new Error(
     `The input ${coordinate} is not known to the tests that are generated from the schema: add it to ` +
       'test/support/schema-inputs.ts, and say there what of somebody else it can name, if anything.',
