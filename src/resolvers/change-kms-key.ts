@@ -40,9 +40,12 @@ export async function changeKmsKey(
   requireCleanText(reference.identity, ['input', 'identity'], 'line');
   const draft = () => new EventDraft(action, 'kms-key', reference.identity);
   const { owner, payload } = await operate(ctx, region, draft, async (operation) => {
+    // Who is refused waits for no lock: the wait would tell that there is something.
+    const seen = await findKmsKey(operation.tx, ctx.principal, reference.identity);
+    if (!seen) throw new NotFoundError('kmsKey');
+    requireOnKmsKey(operation, permission, seen.identity);
     const key = await lockKmsKeyForChange(operation, reference.identity);
     if (!key) throw new NotFoundError('kmsKey');
-    requireOnKmsKey(operation, permission, key.identity);
     const changed = await applyChange(operation, key, await change(operation, key));
     return { owner: ownerOf(key), payload: kmsKeyPayload(operation, changed) };
   });

@@ -33,8 +33,7 @@ export async function deleteSecret(
   const draft = () => new EventDraft(days === 0 ? 'secret.purge' : 'secret.delete', 'secret', path);
   return operate(ctx, region, draft, async (operation) => {
     const { tx, event, at } = operation;
-    const secret = await lockLiveSecret(operation, path);
-    requireOnSecret(operation, 'SECRET_DELETE', path);
+    const secret = await lockLiveSecret(operation, 'SECRET_DELETE', path);
     event.details['recoveryWindowDays'] = String(days);
     if (days === 0) {
       requireOnSecret(operation, 'SECRET_PURGE', path);

@@ -2,7 +2,6 @@ import type { Transaction } from '../db/database.ts';
 import type { SecretRow } from '../db/secret-row.ts';
 import { NotFoundError } from '../errors.ts';
 import { parseSecretPath } from '../policy/secret-path.ts';
-import { requireOnSecret } from './authorise.ts';
 import { EventDraft } from './event-draft.ts';
 import { forgetResults } from './idempotency.ts';
 import { parseVersionNumber } from './input/parse-version-number.ts';
@@ -30,9 +29,8 @@ export async function destroySecretVersion(
   const draft = () => new EventDraft('secret.destroyVersion', 'secret', path);
   return operate(ctx, region, draft, async (operation) => {
     const { tx, event, at } = operation;
-    const secret = await lockLiveSecret(operation, path);
     event.version = number;
-    requireOnSecret(operation, 'SECRET_DELETE', path);
+    const secret = await lockLiveSecret(operation, 'SECRET_DELETE', path);
     const version = await findVersion(tx, secret, number);
     if (!version) throw new NotFoundError('version');
     if (version.status === 'DESTROYED') {

@@ -1,4 +1,4 @@
-import { lockDeletedSecret, type SecretRow } from '../db/secret-row.ts';
+import { findSecretById, lockDeletedSecret, type SecretRow } from '../db/secret-row.ts';
 import { AccessDeniedError, NotFoundError } from '../errors.ts';
 import type { Permission } from '../policy/permission.ts';
 import { decisionOn, may, secretAt } from './authorise.ts';
@@ -20,8 +20,7 @@ export async function purgeSecret(
   const { region, key: id } = decodeGlobalId(ctx, input.id, ['input', 'id'], ['Secret']);
   const draft = () => new EventDraft('secret.purge', 'secret');
   return operate(ctx, region, draft, async (operation) => {
-    const secret = await lockDeleted(operation, id);
-    requireOnDeleted(operation, 'SECRET_PURGE', secret.path);
+    const secret = await lockDeleted(operation, 'SECRET_PURGE', id);
     return purge(operation, secret);
   });
 }
@@ -38,11 +37,25 @@ export async function purge(operation: Operation, secret: SecretRow): Promise<Pu
   return { purgedId: encodeGlobalId('Secret', region.name, id) };
 }
 
-/** The secret of an id while its recovery window lasts, locked. Throws `NotFoundError`. */
-export async function lockDeleted({ ctx, tx, event, at }: Operation, id: string): Promise<SecretRow> {
+/**
+ * The secret of an id while its recovery window lasts, locked, for a caller with the right on it. Throws `NotFoundError`
+ * or the refusal; who is refused has waited for no lock and takes none.
+ */
+export async function lockDeleted(
+  operation: Operation,
+  permission: Permission,
+  id: string,
+): Promise<SecretRow> {
+  const { ctx, tx, event, at } = operation;
   event.resourceId = id;
+  const seen = await findSecretById(tx, ctx.principal, id);
+  if (!seen?.purgeAt || seen.purgeAt <= at) throw new NotFoundError('deletedSecret');
+  event.resource = seen.path;
+  requireOnDeleted(operation, permission, seen.path);
   const secret = await lockDeletedSecret(tx, ctx.principal, id, at);
   if (!secret) throw new NotFoundError('deletedSecret');
+  // Between the two it may have been restored elsewhere and deleted there.
+  if (secret.path !== seen.path) requireOnDeleted(operation, permission, secret.path);
   event.resource = secret.path;
   return secret;
 }

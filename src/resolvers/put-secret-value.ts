@@ -1,7 +1,7 @@
 import { zeroEntries } from '../kms/envelope.ts';
 import { parseSecretPath } from '../policy/secret-path.ts';
 import { appendVersion } from './append-version.ts';
-import { requireAccessPolicy, requireKeyUse, requireOnSecret } from './authorise.ts';
+import { requireAccessPolicy, requireKeyUse } from './authorise.ts';
 import { EventDraft } from './event-draft.ts';
 import { parseIdempotencyKey } from './input/parse-idempotency-key.ts';
 import { parseSecretValue, type SecretValueInput } from './input/parse-secret-value.ts';
@@ -35,8 +35,7 @@ export async function putSecretValue(
   const draft = () => new EventDraft('secret.putValue', 'secret', path);
   try {
     return await operate(ctx, region, draft, async (operation) => {
-      const secret = await lockLiveSecret(operation, path);
-      requireOnSecret(operation, 'SECRET_PUT_VALUE', path);
+      const secret = await lockLiveSecret(operation, 'SECRET_PUT_VALUE', path);
       requireKeyUse(operation, secret);
       requireAccessPolicy(operation, 'SECRET_PUT_VALUE', secret);
       const first = await claimIdempotencyKey(operation, idempotencyKey, input, secret.id);

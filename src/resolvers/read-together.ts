@@ -1,13 +1,20 @@
 import type { AuditEvent } from '../audit/event.ts';
 import { recordTogether } from '../audit/record.ts';
 import type { Transaction } from '../db/database.ts';
-import { findSecretsByKey, type SecretRow } from '../db/secret-row.ts';
+import { findSecretsByKey, type Scope, type SecretRow } from '../db/secret-row.ts';
 import { touchAccess } from '../db/touch-access.ts';
 import { InvalidInputError, NotFoundError, VersionDestroyedError } from '../errors.ts';
 import { type KeySession, RemoteCallNeeded } from '../kms/key-session.ts';
 import type { Facts } from '../policy/decide.ts';
 import { pathKey } from '../policy/secret-path.ts';
-import { requireAccessPolicy, requireKeyUse, requireOnSecret } from './authorise.ts';
+import {
+  type Deciding,
+  may,
+  requireAccessPolicy,
+  requireKeyUse,
+  requireOnSecret,
+  secretAt,
+} from './authorise.ts';
 import { EventDraft } from './event-draft.ts';
 import { auditActor, isRecordable } from './operate.ts';
 import type { ReadRequest } from './parse-read-request.ts';
@@ -42,7 +49,7 @@ export async function readTogether(
   const organisation = readings[0]?.ctx.principal.organisation ?? '';
   const contexts = readings.map(({ ctx }) => ctx);
   return withPoliciesOfAll(contexts, region, async (tx, factsOf) => {
-    const storedFor = await loadAll(tx, readings);
+    const storedFor = await loadAll(tx, readings, factsOf);
     const results: (Done | RemoteCallNeeded)[] = [];
     for (const reading of readings) {
       results.push(await readAll(region, reading, factsOf(reading.ctx), storedFor(reading.ctx)));
@@ -142,14 +149,18 @@ type Stored = Awaited<ReturnType<typeof load>>;
 async function loadAll(
   tx: Transaction,
   readings: readonly Reading[],
+  factsOf: (ctx: RequestContext) => Facts,
 ): Promise<(ctx: RequestContext) => Stored> {
   const projects = Map.groupBy(readings, ({ ctx }) => ctx.principal.project);
   const stored = new Map<string, Stored>();
   for (const [project, members] of projects) {
     const [first] = members;
     if (!first) continue;
-    const requests = members.flatMap((member) => member.requests);
-    stored.set(project, await load(tx, first.ctx, requests));
+    const wishes = members.flatMap(({ ctx, requests }) => {
+      const deciding = { ctx, facts: factsOf(ctx) };
+      return requests.map((request) => ({ deciding, request }));
+    });
+    stored.set(project, await load(tx, first.ctx.principal, wishes));
   }
   return ({ principal }) => {
     const found = stored.get(principal.project);
@@ -158,16 +169,25 @@ async function loadAll(
   };
 }
 
-/** Everything that the requests may need, a query a table. */
-async function load(tx: Transaction, ctx: RequestContext, requests: readonly ReadRequest[]) {
-  const { organisation, project } = ctx.principal;
-  const rows = await findSecretsByKey(tx, ctx.principal, [
-    ...new Set(requests.map(({ path }) => pathKey(path))),
+interface Wish {
+  readonly deciding: Deciding;
+  readonly request: ReadRequest;
+}
+
+/**
+ * Everything that the requests may need, a query a table. Values that the caller may not read are not even loaded: the time
+ * that a large one takes would tell that it is there.
+ */
+async function load(tx: Transaction, scope: Scope, wishes: readonly Wish[]) {
+  const { organisation, project } = scope;
+  const rows = await findSecretsByKey(tx, scope, [
+    ...new Set(wishes.map(({ request }) => pathKey(request.path))),
   ]);
   const secrets = new Map<string, SecretRow>(rows.map((row) => [row.path, row]));
-  const wanted = requests.flatMap(({ path, version }) => {
+  const wanted = wishes.flatMap(({ deciding, request: { path, version } }) => {
     const secret = secrets.get(path);
     const number = version ?? secret?.currentVersion;
+    if (!may(deciding, 'SECRET_GET_VALUE', secretAt(path))) return [];
     return secret && number != null ? [{ secretId: secret.id, number }] : [];
   });
   const identities = [...new Set(rows.map((row) => row.kmsKeyIdentity))];

@@ -29,8 +29,7 @@ export async function restoreSecret(ctx: RequestContext, input: RestoreSecretInp
   const draft = () => new EventDraft('secret.restore', 'secret');
   return operate(ctx, region, draft, async (operation) => {
     const { tx, event, at } = operation;
-    const deleted = await lockDeleted(operation, id);
-    requireOnDeleted(operation, 'SECRET_DELETE', deleted.path);
+    const deleted = await lockDeleted(operation, 'SECRET_DELETE', id);
     const path = target ?? deleted.path;
     const moves = path !== deleted.path;
     if (moves) {

@@ -1,7 +1,7 @@
 import { NotFoundError, VersionDestroyedError } from '../errors.ts';
 import { parseSecretPath } from '../policy/secret-path.ts';
 import { appendVersion } from './append-version.ts';
-import { requireAccessPolicy, requireKeyUse, requireOnSecret } from './authorise.ts';
+import { requireAccessPolicy, requireKeyUse } from './authorise.ts';
 import { EventDraft } from './event-draft.ts';
 import { claimIdempotencyKey } from './idempotency.ts';
 import { parseIdempotencyKey } from './input/parse-idempotency-key.ts';
@@ -36,8 +36,7 @@ export async function rollbackSecret(
   const draft = () => new EventDraft('secret.rollback', 'secret', path);
   return operate(ctx, region, draft, async (operation) => {
     const { tx, event } = operation;
-    const secret = await lockLiveSecret(operation, path);
-    requireOnSecret(operation, 'SECRET_PUT_VALUE', path);
+    const secret = await lockLiveSecret(operation, 'SECRET_PUT_VALUE', path);
     requireKeyUse(operation, secret);
     requireAccessPolicy(operation, 'SECRET_PUT_VALUE', secret);
     event.details['toVersion'] = String(toVersion);

@@ -2,7 +2,6 @@ import { Prisma } from '../db/generated/client.ts';
 import { InvalidInputError } from '../errors.ts';
 import { type AccessPolicyInput, parseAccessPolicy } from '../policy/access-policy.ts';
 import { parseSecretPath } from '../policy/secret-path.ts';
-import { requireOnSecret } from './authorise.ts';
 import { EventDraft } from './event-draft.ts';
 import { parseExpected } from './input/parse-version-number.ts';
 import { regionOf } from './input/region-of.ts';
@@ -34,8 +33,7 @@ export async function setSecretAccessPolicy(
   const draft = () => new EventDraft('secret.setAccessPolicy', 'secret', path);
   return operate(ctx, region, draft, async (operation) => {
     const { tx, event, at } = operation;
-    const secret = await lockLiveSecret(operation, path);
-    requireOnSecret(operation, 'SECRET_UPDATE', path);
+    const secret = await lockLiveSecret(operation, 'SECRET_UPDATE', path);
     requireObjectVersion(secret, expected);
     event.details['cleared'] = String(accessPolicy === null);
     const state = { objectVersion: secret.objectVersion + 1, updatedAt: at };

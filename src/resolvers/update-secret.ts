@@ -1,7 +1,6 @@
 import type { SecretRow } from '../db/secret-row.ts';
 import { ConflictError, InvalidInputError } from '../errors.ts';
 import { parseSecretPath } from '../policy/secret-path.ts';
-import { requireOnSecret } from './authorise.ts';
 import { EventDraft } from './event-draft.ts';
 import { parseDescription } from './input/parse-description.ts';
 import { type LabelInput, parseAnnotations, parseLabels } from './input/parse-labels.ts';
@@ -30,8 +29,7 @@ export async function updateSecret(ctx: RequestContext, input: UpdateSecretInput
   const draft = () => new EventDraft('secret.update', 'secret', path);
   return operate(ctx, region, draft, async (operation) => {
     const { tx, event, at } = operation;
-    const secret = await lockLiveSecret(operation, path);
-    requireOnSecret(operation, 'SECRET_UPDATE', path);
+    const secret = await lockLiveSecret(operation, 'SECRET_UPDATE', path);
     requireObjectVersion(secret, expected);
     event.details['changed'] = Object.keys(changes).join(', ');
     if (Object.keys(changes).length === 0) return secretPayload(operation, region, secret);

@@ -25,7 +25,7 @@ const accepted = { subject: 'alice' };
 const outage = { code: 'SERVICE_UNAVAILABLE', message: 'Access tokens cannot be verified now; try again.' };
 
 describe('what is fetched', () => {
-  it('no URL that a token names is visited (CVE-2025-49827)', async () => {
+  it('no URL that a token names is visited (CVE-2025-49827, CVE-2025-49831)', async () => {
     const attackerKey = await makeKey();
     await using attacker = await serve(json({ keys: [attackerKey.publicJwk] }));
     const header = {
@@ -42,7 +42,7 @@ describe('what is fetched', () => {
     expect(attacker.requests).toHaveLength(0);
   });
 
-  it('a redirect is not followed, and counts as an outage', async () => {
+  it('a redirect is not followed, and counts as an outage (CVE-2026-5052, CVE-2026-34984)', async () => {
     await using target = await serve(json({ keys: [key.publicJwk] }));
     for (const status of [301, 302, 303, 307, 308]) {
       idp.respond((_request, response) =>

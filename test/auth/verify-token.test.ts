@@ -125,7 +125,7 @@ describe('form', () => {
     expect(await refused(key.token().replace(/[A-Za-z]$/, '+'))).toBe('compact serialization');
   });
 
-  it('a JWE is refused, even around a token that is in order (CVE-2023-51774)', async () => {
+  it('a JWE is refused, even around a token that is in order (CVE-2023-51774, CVE-2022-36083)', async () => {
     const pair = await generateKeyPair('RSA-OAEP-256');
     const nested = (header: { alg: string; enc: string; cty: string; zip?: string }) =>
       new CompactEncrypt(Buffer.from(key.token())).setProtectedHeader(header).encrypt(pair.publicKey);
@@ -260,7 +260,7 @@ describe('issuer', () => {
     expect(await refused(key.token({ iss }))).toBe('iss'),
   );
 
-  it('a key that two issuers publish under one kid verifies only for the issuer that holds it (CVE-2025-59048)', async () => {
+  it('a key that two issuers publish under one kid verifies only for the issuer that holds it (CVE-2020-16250, CVE-2025-11621, CVE-2025-59048)', async () => {
     const other = await makeKey('key-1');
     const each = { organisations: '*', roles: '*' };
     const both = createTokenVerifier(
@@ -312,7 +312,7 @@ describe('audience (CVE-2024-5798)', () => {
   );
 });
 
-describe('time (CVE-2021-32923)', () => {
+describe('time (CVE-2021-32923, CVE-2020-25816)', () => {
   const withSkew = (clockSkewSeconds: number) =>
     createTokenVerifier(issuers(entry(key, { clockSkewSeconds })));
 
@@ -376,7 +376,7 @@ describe('subject', () => {
     async (sub) => expect(await refused(key.token({ sub }))).toBe('sub'),
   );
 
-  it('a lone surrogate is refused: in UTF-8 two such subjects would become one (CVE-2025-6013)', async () => {
+  it('a lone surrogate is refused: in UTF-8 two such subjects would become one (CVE-2025-6004, CVE-2025-6013)', async () => {
     for (const sub of ['\ud800', 'a\udfff', '\udc00\ud800'])
       expect(await refused(key.token({ sub }))).toBe('sub');
   });

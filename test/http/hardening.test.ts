@@ -159,7 +159,7 @@ describe('other origins', () => {
   });
 });
 
-test('no answer may be stored or sniffed: results, refusals, 404, health, metrics and the page alike', async () => {
+test('no answer may be stored or sniffed: results, refusals, 404, health, metrics and the page alike (CVE-2021-38554)', async () => {
   const answers = [
     await post(),
     await post({ authorization: '' }),

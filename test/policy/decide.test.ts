@@ -105,7 +105,7 @@ describe('decide', () => {
     });
   });
 
-  it('allows exactly where one statement allows and none denies, in any order', () => {
+  it('allows exactly where one statement allows and none denies, in any order (CVE-2021-43998, CVE-2021-42135)', () => {
     const statement = fc.record({
       name: fc.constant('s'),
       effect: fc.constantFrom('ALLOW' as const, 'DENY' as const),

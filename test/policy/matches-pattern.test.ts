@@ -86,7 +86,7 @@ describe('matchesPattern', () => {
     expect(matchesPattern('audit:*', audit)).toBe(true);
   });
 
-  it('takes a star in a name as a character like others', () => {
+  it('takes a star in a name as a character like others (GHSA-59w7-v8rr-pr4p)', () => {
     expect(matchesPattern('secret:/a/b', secret('/a/*'))).toBe(false);
     expect(matchesPattern('secret:/a/b', secret('/**'))).toBe(false);
     expect(matchesPattern('secret:/*', secret('/*'))).toBe(true);

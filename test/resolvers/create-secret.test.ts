@@ -204,7 +204,7 @@ test('an idempotency key gives the same secret to the same input and refuses ano
   expect((await tryCreate({ path })).data['createSecret']).toMatchObject({ code: 'ALREADY_EXISTS' });
 });
 
-test('concurrent twins with one idempotency key make one secret', async () => {
+test('concurrent twins with one idempotency key make one secret (CVE-2025-6014)', async () => {
   const path = freshPath();
   const answers = await Promise.all(
     Array.from({ length: 8 }, () => tryCreate({ path, idempotencyKey: 'create-twins' })),
