@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { eventually, kmsKeysOf } from '../support/kms-keys.ts';
+import { eventually } from '../support/eventually.ts';
+import { kmsKeysOf } from '../support/kms-keys.ts';
 import { type TestApp, testApp } from '../support/test-app.ts';
 
 let app: TestApp;

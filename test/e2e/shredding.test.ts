@@ -13,7 +13,7 @@ import { aeadOpen, type AeadAlgorithm } from '../../src/kms/aead.ts';
 import { canonical } from '../../src/kms/canonical.ts';
 import { RootKeys, rootKeyId } from '../../src/kms/root-keys.ts';
 import { SecretBytes } from '../../src/kms/secret-bytes.ts';
-import { eventually } from '../support/kms-keys.ts';
+import { eventually } from '../support/eventually.ts';
 import { databaseUrl, TEMPLATE } from '../support/postgres.ts';
 import * as doc from './documents.ts';
 

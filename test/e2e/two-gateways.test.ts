@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { eventually, kmsKeysOf } from '../support/kms-keys.ts';
+import { eventually } from '../support/eventually.ts';
+import { kmsKeysOf } from '../support/kms-keys.ts';
 import { type TestApp, testApp } from '../support/test-app.ts';
 
 let one: TestApp;

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { type IncomingHttpHeaders, type IncomingMessage, type OutgoingHttpHeaders, request } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { eventually } from '../support/eventually.ts';
 import { freshPath, type TestApp, type TestCaller, testApp } from '../support/test-app.ts';
 
 const MIB = 1024 * 1024;
@@ -419,6 +420,7 @@ test('an outage is told with a request id and nothing else, stands under it in t
     expect(broken.logged()).not.toContain(path);
 
     await broken.database.query('ALTER TABLE audit_head RENAME TO audit_head_away');
+    await eventually(async () => (await send({ method: 'GET', path: '/ready', to: broken })).status === 503);
     const ready = await send({ method: 'GET', path: '/ready', to: broken });
     expect(ready).toMatchObject({ status: 503, text: 'not ready\n' });
     expect(await send({ method: 'GET', path: '/health', to: broken })).toMatchObject({ status: 200 });
@@ -435,7 +437,7 @@ test('an outage is told with a request id and nothing else, stands under it in t
         .some((each) => each.includes(failed) && each.includes('request failed')),
     ).toBe(true);
     await broken.database.query('ALTER TABLE audit_head_away RENAME TO audit_head');
-    expect((await send({ method: 'GET', path: '/ready', to: broken })).status).toBe(200);
+    await eventually(async () => (await send({ method: 'GET', path: '/ready', to: broken })).status === 200);
     expect((await broken.raw(query, { path })).errors).toBeUndefined();
   } finally {
     await broken.close();

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { eventsOf } from '../support/audit-events.ts';
-import { eventually, kmsKeysOf, requestTask } from '../support/kms-keys.ts';
+import { eventually } from '../support/eventually.ts';
+import { kmsKeysOf, requestTask } from '../support/kms-keys.ts';
 import { type TestApp, testApp } from '../support/test-app.ts';
 
 const DAY_MS = 86_400_000;

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { data, freshPath, type TestApp, type TestCaller } from './test-app.ts';
 
 const ERRORS = `__typename ... on UserError { code message ... on InvalidInputError { field }
@@ -133,16 +132,4 @@ export function kmsKeysOf(app: TestApp, caller?: TestCaller) {
 /** Has a background task run now, on whichever gateway of the database takes it. */
 export async function requestTask(app: TestApp, name: string): Promise<void> {
   await app.database.query('SELECT graphile_worker.add_job($1, queue_name := $1)', [name]);
-}
-
-/** Waits until `check` answers, at most so long. */
-export async function eventually<T>(
-  check: () => Promise<T | null | undefined | false>,
-  ms = 10_000,
-): Promise<T> {
-  for (const until = Date.now() + ms; ; await sleep(20)) {
-    const found = await check();
-    if (found) return found;
-    if (Date.now() > until) throw new Error('It did not happen in time.');
-  }
 }

@@ -142,8 +142,9 @@ async function census(stranger: Stranger): Promise<unknown[]> {
   const own = await ownOf(caller);
   const answers: unknown[] = [];
   for (const root of ROOTS.filter(({ operation }) => operation === 'query')) {
-    // Policies of the organisation, which come meanwhile, are listed in its projects by design.
-    if (!caller?.project || !/polic/i.test(root.field.name))
+    // Policies of the organisation, which come meanwhile, are listed in its projects by design. An event's place in the
+    // chain is one in the whole organisation's: a project's auditor learns how many events there are, and nothing of them.
+    if (!caller?.project || !/polic|audit/i.test(root.field.name))
       answers.push(await told(root, minimalVariables(root, own), caller, [own.mark]));
   }
   return answers;
