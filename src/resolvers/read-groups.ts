@@ -1,14 +1,18 @@
+import { RequestError } from '../errors.ts';
 import { RemoteCallNeeded } from '../kms/key-session.ts';
 import type { ReadOutcome } from './read-values.ts';
 import { type Reading, readTogether } from './read-together.ts';
 import type { Region } from './request-context.ts';
 
 interface Waiting {
+  readonly since: number;
   readonly reading: Reading;
   readonly resolve: (outcomes: readonly ReadOutcome[]) => void;
   readonly reject: (error: unknown) => void;
 }
 
+/** Who has waited so long for the transactions before is told so: the database cannot keep up, or does not answer. */
+const MAX_WAIT_MS = 12_000;
 /** Values a transaction, at most: one batch is never split. */
 const MAX_VALUES = 200;
 
@@ -25,7 +29,7 @@ export class ReadGroups {
     const { organisation } = reading.ctx.principal;
     return new Promise((resolve, reject) => {
       const waiting = this.#waiting.get(organisation);
-      const one = { reading, resolve, reject };
+      const one = { since: performance.now(), reading, resolve, reject };
       if (waiting) waiting.push(one);
       else {
         this.#waiting.set(organisation, [one]);
@@ -40,7 +44,8 @@ export class ReadGroups {
     for (;;) {
       const waiting = this.#waiting.get(organisation) ?? [];
       if (waiting.length === 0) break;
-      const group = takeGroup(waiting);
+      const group = takeGroup(waiting).filter(isInTime);
+      if (group.length === 0) continue;
       try {
         const results = await readTogether(
           region,
@@ -57,6 +62,12 @@ export class ReadGroups {
     }
     this.#waiting.delete(organisation);
   }
+}
+
+function isInTime({ since, reject }: Waiting): boolean {
+  if (performance.now() - since <= MAX_WAIT_MS) return true;
+  reject(new RequestError('SERVICE_UNAVAILABLE', 'The database does not answer in time; try again.'));
+  return false;
 }
 
 function takeGroup(waiting: Waiting[]): readonly Waiting[] {
