@@ -93,7 +93,7 @@ async function lines(region: ChainRegion, { organisation, since, until }: Stretc
       through,
       head,
     },
-    ...{ at, publicKeys, sign, onProgress },
+    ...{ at, publicKeys, sign, onProgress, trusts: signer.trusts },
   });
 }
 

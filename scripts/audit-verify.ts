@@ -142,6 +142,8 @@ async function verifyFile(file: string, earlier: Verified | null): Promise<Verif
   if (header === null || end === null) throw new Unreadable('it has no closing line: it is not whole');
   if (number(end, 'lastSequence') !== last.sequence || end['lastHash'] !== last.hash)
     throw new Broken(last.sequence + 1, 'the events do not lead to what the closing line says');
+  // Of a chain without events nothing is signed: then the key that was given says nothing either.
+  if (last.sequence === 0 && pinned) throw new Broken(1, 'it has no events, so nothing in it is signed');
   if (last.sequence > 0) requireSigned(header, end['checkpoint'], 'strongroom/audit-checkpoint/1', last);
   if (earlier && earlier.sequence > last.sequence)
     throw new Broken(last.sequence + 1, 'the earlier export goes further');

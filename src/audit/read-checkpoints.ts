@@ -28,3 +28,17 @@ export async function readCheckpoints(
     ({ sequence }) => sequence,
   );
 }
+
+/** The checkpoint that stands nearest to a sequence: at or before it, or after it. A row, to be doubted too. */
+export async function nearestCheckpoint(
+  tx: Transaction,
+  organisation: string,
+  region: string,
+  side: { readonly atMost: bigint } | { readonly above: bigint },
+): Promise<SignedCheckpoint | null> {
+  const row = await tx.auditCheckpoint.findFirst({
+    where: { organisation, sequence: 'atMost' in side ? { lte: side.atMost } : { gt: side.above } },
+    orderBy: { sequence: 'atMost' in side ? 'desc' : 'asc' },
+  });
+  return row && { ...row, region };
+}

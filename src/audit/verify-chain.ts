@@ -85,15 +85,21 @@ export async function walk(
     for (const row of rows) {
       const expected = last.sequence + 1n;
       if (row.sequence !== expected || !isLink(row, last.hash)) return { last, broken: expected };
-      const contradicted = (signed.get(row.sequence) ?? []).some(
-        (checkpoint) => !equal(checkpoint.hash, row.hash) || !trusts(checkpoint),
-      );
-      if (contradicted) return { last, broken: expected };
+      if (isContradicted(row, signed.get(row.sequence), trusts)) return { last, broken: expected };
       last = row;
     }
     onPage(last.sequence);
   }
   return { last, broken: last.sequence < through ? last.sequence + 1n : null };
+}
+
+/** Whether something was signed of the row's place in the chain that is not this row, or not signed by the region's key. */
+export function isContradicted(
+  row: ChainRow,
+  signed: readonly SignedCheckpoint[] | undefined,
+  trusts: ChainQuestion['trusts'],
+): boolean {
+  return (signed ?? []).some((checkpoint) => !equal(checkpoint.hash, row.hash) || !trusts(checkpoint));
 }
 
 /** Whether the row is what its hash says, and follows that one. */

@@ -7,6 +7,7 @@ import { operate } from '../resolvers/operate.ts';
 import type { Region } from '../resolvers/request-context.ts';
 import { systemContext } from '../resolvers/system-context.ts';
 import type { KmsKey } from '../resolvers/usable-key.ts';
+import { eachDespiteFailures } from './each-despite-failures.ts';
 import { NothingDue, unlessDone } from './nothing-due.ts';
 
 /**
@@ -19,10 +20,10 @@ export async function destroyScheduledKeys(region: Region, now: () => Date): Pro
     where: { status: 'PENDING_DELETION', deletionScheduledAt: { lte: now() } },
     orderBy: [{ organisation: 'asc' }, { identity: 'asc' }],
   });
-  for (const key of due) {
+  await eachDespiteFailures(due, async (key) => {
     await unlessDone(destroy(region, key, now));
     region.keyCache.forget(ownerOf(key));
-  }
+  });
 }
 
 async function destroy(region: Region, { identity, ...scope }: KmsKey, now: () => Date): Promise<void> {

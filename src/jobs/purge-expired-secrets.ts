@@ -4,6 +4,7 @@ import { operate } from '../resolvers/operate.ts';
 import { purge } from '../resolvers/purge-secret.ts';
 import type { Region } from '../resolvers/request-context.ts';
 import { systemContext } from '../resolvers/system-context.ts';
+import { eachDespiteFailures } from './each-despite-failures.ts';
 import { NothingDue, unlessDone } from './nothing-due.ts';
 
 const BATCH = 100;
@@ -17,7 +18,9 @@ export async function purgeExpiredSecrets(region: Region, now: () => Date): Prom
       take: BATCH,
       select: { organisation: true, project: true, id: true },
     });
-    for (const { id, ...scope } of expired) await unlessDone(purgeExpired(region, scope, id, now));
+    await eachDespiteFailures(expired, async ({ id, ...scope }) => {
+      await unlessDone(purgeExpired(region, scope, id, now));
+    });
     if (expired.length < BATCH) return;
   }
 }

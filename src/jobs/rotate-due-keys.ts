@@ -6,6 +6,7 @@ import type { Region } from '../resolvers/request-context.ts';
 import { addGeneration } from '../resolvers/rotate-kms-key.ts';
 import { systemContext } from '../resolvers/system-context.ts';
 import type { KmsKey } from '../resolvers/usable-key.ts';
+import { eachDespiteFailures } from './each-despite-failures.ts';
 import { NothingDue, unlessDone } from './nothing-due.ts';
 
 const RETRY_MS = 60 * 60 * 1000;
@@ -19,14 +20,14 @@ export async function rotateDueKeys(region: Region, now: () => Date): Promise<vo
     where: { status: 'ACTIVE', nextRotationAt: { lte: now() } },
     orderBy: [{ organisation: 'asc' }, { identity: 'asc' }],
   });
-  for (const key of due) {
+  await eachDespiteFailures(due, async (key) => {
     try {
       await unlessDone(rotate(region, key, now));
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       await postpone(region, key, now());
     }
-  }
+  });
 }
 
 async function rotate(region: Region, { identity, ...scope }: KmsKey, now: () => Date): Promise<void> {

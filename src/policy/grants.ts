@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 
+import { RequestError } from '../errors.ts';
 import { type Asking, decide, type Facts } from './decide.ts';
 import { boundStatements } from './compiled-policies.ts';
 import { contains, overlaps, type Pattern, splitPattern } from './pattern.ts';
@@ -49,6 +50,11 @@ export function excessOf(
   return null;
 }
 
+/** Every right of the policy is compared with every pattern that binds its author: a second or so, during which nothing else runs. */
+const MAX_COMPARED = 5_000_000;
+const TOO_MANY =
+  'The policy has too many rights to compare with the patterns of the policies that bind you: split it.';
+
 /** The permissions of a statement with the positions of the resources that they are about. */
 function* pairs({ permissions, resources }: Statement): Generator<readonly [Permission, number]> {
   for (const permission of permissions) {
@@ -62,12 +68,15 @@ function* pairs({ permissions, resources }: Statement): Generator<readonly [Perm
 function holdingsOf(author: Asking, policies: readonly Policy[]) {
   const statements = boundStatements(policies, author);
   const known = new Map<string, boolean>();
+  let compared = 0;
   return (permission: Permission, text: string): boolean => {
     const key = `${permission} ${text}`;
     const answer = known.get(key);
     if (answer !== undefined) return answer;
     const pattern = splitPattern(text);
     const { ALLOW = [], DENY = [] } = statements.get(permission) ?? {};
+    for (const { patterns } of [...ALLOW, ...DENY]) compared += patterns.length;
+    if (compared > MAX_COMPARED) throw new RequestError('QUERY_TOO_COMPLEX', TOO_MANY);
     const covers = (own: Pattern) => pattern !== null && contains(own, pattern);
     const meets = (own: Pattern) => pattern === null || overlaps(own, pattern);
     const held =

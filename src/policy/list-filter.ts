@@ -1,3 +1,4 @@
+import { RequestError } from '../errors.ts';
 import { applicableStatements } from './applicable-statements.ts';
 import type { CompiledStatement } from './compiled-policies.ts';
 import type { Asking, Facts } from './decide.ts';
@@ -20,6 +21,9 @@ export interface VisibleRange {
  * left to test row by row; a range of literal prefixes has none.
  */
 export type ListFilter = readonly VisibleRange[];
+
+const TOO_LARGE =
+  'The policies that bind the caller have too many patterns for a list to be filtered by them.';
 
 /** An end of a pattern's range. */
 interface Turn {
@@ -44,15 +48,26 @@ class Cover {
     return this.#whole > 0;
   }
 
+  /** How many of them are left to test, name by name. */
+  get tested(): number {
+    return this.#whole > 0 ? 0 : this.#partial.size;
+  }
+
   get some(): readonly NamePattern[] {
     return this.#whole > 0 ? [] : [...this.#partial];
   }
 }
 
 /**
+ * How many ranges a filter has, and patterns in all of them together. Each range has its own list of patterns, so that a
+ * thousand of either would make a million: more than one organisation may take of the memory and time of all.
+ */
+export const MAX_FILTER_SIZE = 20_000;
+
+/**
  * Compiles what the policies say, for this principal under these facts, to a filter: exactly the names for which `decide`
  * allows every one of the permissions. It sweeps over the ends of all patterns; between two ends, what allows and what
- * denies does not change.
+ * denies does not change. Throws QUERY_TOO_COMPLEX for a filter that is too large.
  */
 export function listFilter(
   principal: Asking,
@@ -72,12 +87,14 @@ export function listFilter(
   });
   turns.sort((a, b) => compare(a.at, b.at));
   const ranges: VisibleRange[] = [];
+  let size = 0;
   turns.forEach(({ at, pattern, cover, on }, index) => {
     cover.turn(pattern, on);
     const next = turns[index + 1];
-    if (!next || next.at === at || denied.all) return;
+    if (!next || next.at === at || denied.all || allowed.some((one) => !one.all && one.tested === 0)) return;
+    size += 1 + [denied, ...allowed].reduce((sum, one) => sum + one.tested, 0);
+    if (size > MAX_FILTER_SIZE) throw new RequestError('QUERY_TOO_COMPLEX', TOO_LARGE);
     const groups = allowed.filter((one) => !one.all).map((one) => one.some);
-    if (groups.some((group) => group.length === 0)) return;
     const required = groups.filter((group, i) => !groups.slice(0, i).some((one) => isSameGroup(one, group)));
     append(ranges, { low: at, high: next.at, required, refused: denied.some });
   });

@@ -93,15 +93,17 @@ async function insertKey({ ctx, tx, at }: Operation, wanted: NewKey): Promise<Km
   return tx.kmsKey.findUniqueOrThrow({ where: { organisation_identity: { organisation, identity } } });
 }
 
-async function firstGeneration({ provider, reference }: BoundKey): Promise<KmsKeyGeneration> {
-  try {
-    return await useKey(reference.identity, () => provider.create(reference));
-  } catch (error) {
-    if (!(error instanceof ExternalKeyError)) throw error;
-    const rule =
-      'The provider has no such key, or it is not fit for use: its type, its algorithm or its rights.';
-    throw new InvalidInputError(['input', 'externalKeyId'], rule);
-  }
+function firstGeneration({ provider, reference }: BoundKey): Promise<KmsKeyGeneration> {
+  return useKey(reference.identity, async () => {
+    try {
+      return await provider.create(reference);
+    } catch (error) {
+      if (!(error instanceof ExternalKeyError)) throw error;
+      const rule =
+        'The provider has no such key, or it is not fit for use: its type, its algorithm or its rights.';
+      throw new InvalidInputError(['input', 'externalKeyId'], rule);
+    }
+  });
 }
 
 async function replay(operation: Operation, identity: string): Promise<KmsKeyPayload> {

@@ -31,6 +31,8 @@ export interface PutPolicyInput {
 }
 
 const MAX_POLICIES = 1_000;
+/** Of what all policies of a scope say and whom they bind, as JSON: gateways keep it in memory, and decisions go through it. */
+const MAX_CHARACTERS = 2_097_152;
 
 /**
  * Creates a policy in the caller's scope, or replaces it as a whole. A dry run decides, checks and answers the same and
@@ -53,6 +55,7 @@ export async function putPolicy(ctx: RequestContext, input: PutPolicyInput): Pro
       requireExpected(existing, expected);
       if (!existing) requireFreeName(change, name);
       const row = nextRow(operation, existing, { name, description, ...content });
+      requireRoom(change, row);
       requireGrantable(change, policyOfRow(row), ['input', 'statements']);
       const { event } = operation;
       event.resourceId = row.id;
@@ -99,6 +102,21 @@ function requireFreeName({ operation, rows }: PolicyChange, name: string): void 
   if (rows.filter((row) => row.project === project).length >= MAX_POLICIES) {
     throw refuse(`A scope has at most ${MAX_POLICIES} policies.`);
   }
+}
+
+/** What is there already stays, and may become smaller. */
+function requireRoom({ rows, existing }: PolicyChange, next: PolicyRow): void {
+  const others = rows.filter((row) => row.project === next.project && row !== existing);
+  const characters = others.reduce((sum, row) => sum + charactersOf(row), charactersOf(next));
+  if (characters <= MAX_CHARACTERS || (existing && charactersOf(next) <= charactersOf(existing))) return;
+  throw new InvalidInputError(
+    ['input', 'statements'],
+    'The policies of a scope have at most 2 MiB in all: make the statements or the subjects of this one fewer.',
+  );
+}
+
+function charactersOf({ statements, subjects }: PolicyRow): number {
+  return JSON.stringify([statements, subjects]).length;
 }
 
 function nextRow(

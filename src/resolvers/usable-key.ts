@@ -1,10 +1,10 @@
 import type { Transaction } from '../db/database.ts';
 import type { KmsKeyModel, KmsKeyVersionModel } from '../db/generated/models.ts';
 import type { Scope } from '../db/secret-row.ts';
-import { DecryptionFailedError, KeyUnavailableError, NotFoundError } from '../errors.ts';
+import { DecryptionFailedError, InvalidInputError, KeyUnavailableError, NotFoundError } from '../errors.ts';
 import type { BoundKey } from '../kms/envelope.ts';
 import { RemoteCallNeeded } from '../kms/key-session.ts';
-import { ExternalKeyError, type KmsKeyGeneration } from '../kms/provider.ts';
+import type { KmsKeyGeneration } from '../kms/provider.ts';
 import type { Operation } from './operate.ts';
 
 export type KmsKey = KmsKeyModel;
@@ -68,9 +68,12 @@ export async function keyOfSecret(
   return key;
 }
 
-const PASSED_ON = [DecryptionFailedError, ExternalKeyError, RemoteCallNeeded] as const;
+const PASSED_ON = [DecryptionFailedError, InvalidInputError, RemoteCallNeeded] as const;
 
-/** Runs a use of the key. What its provider fails with makes it unavailable, but for what the provider answered clearly. */
+/**
+ * Runs a use of the key. What its provider fails with makes it unavailable, an external key that is not there any more or
+ * not fit too: nothing of a provider's may leave as an unknown error, which would undo what others do together with this.
+ */
 export async function useKey<T>(identity: string, use: () => Promise<T>): Promise<T> {
   try {
     return await use();

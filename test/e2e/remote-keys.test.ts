@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { BoundedProvider } from '../../src/kms/bounded-provider.ts';
+import { ExternalKeyError } from '../../src/kms/provider.ts';
 import { eventsOf } from '../support/audit-events.ts';
 import { eventually } from '../support/eventually.ts';
-import { kmsKeysOf } from '../support/kms-keys.ts';
+import { kmsKeysOf, requestTask } from '../support/kms-keys.ts';
 import { gateOf, RemoteProvider } from '../support/remote-provider.ts';
 import { data, freshPath, type TestApp, testApp } from '../support/test-app.ts';
 import * as doc from './documents.ts';
@@ -300,6 +301,49 @@ describe('while the provider is away', () => {
     outside.failure = undefined;
     expect(await keys.read(path)).toBe('first');
     expect(await keys.rewrap(identity)).toMatchObject({ rewrapped: 2, remaining: 0 });
+  });
+});
+
+describe('while an external key is refused by its provider', () => {
+  const refuse = (key: string) =>
+    void (outside.failure = (externalKeyId) =>
+      externalKeyId === key ? new ExternalKeyError('There is no such key.') : undefined);
+
+  test('it cannot be rotated: that is told as an unavailable key, and is an event', async () => {
+    const identity = await keys.created({ provider: 'outside', externalKeyId: 'refused' });
+    refuse('refused');
+    const events = await eventsOf(app, async () => {
+      expect(await keys.change('rotateKmsKey', { identity })).toMatchObject({ code: 'KEY_UNAVAILABLE' });
+    });
+    expect(events).toMatchObject([
+      { action: 'kms.rotateKey', outcome: 'FAILED', error_code: 'KEY_UNAVAILABLE' },
+    ]);
+  });
+
+  test('keys of others that are due are rotated all the same', async () => {
+    const [first, second] = ['aaaa', 'zzzz'].map((organisation) =>
+      kmsKeysOf(app, { organisation, roles: ['strongroom:admin'] }),
+    );
+    const due = { rotationPeriodDays: 1 };
+    await first?.created({ provider: 'outside', externalKeyId: 'refused too', ...due });
+    const identity = (await second?.created(due)) ?? '';
+    refuse('refused too');
+    app.clock.now = new Date(Date.now() + 2 * 86_400_000);
+    await requestTask(app, 'rotate-due-keys');
+    await eventually(async () => (await second?.state(identity))?.latestVersion === '2');
+    app.clock.now = null;
+  });
+
+  test('reads of it fail alone, whoever reads at the same time', async () => {
+    const identity = await keys.created({ provider: 'outside', externalKeyId: 'refused at last' });
+    const refused = await keys.secretUnder(identity);
+    const local = await keys.secretUnder(localKey, 'local');
+    forgetCached();
+    refuse('refused at last');
+    const paths = Array.from({ length: 10 }, (_, n) => (n % 2 === 0 ? local.path : refused.path));
+    expect(await Promise.all(paths.map((path) => keys.read(path)))).toEqual(
+      paths.map((path) => (path === local.path ? 'local' : 'KEY_UNAVAILABLE')),
+    );
   });
 });
 

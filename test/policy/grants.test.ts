@@ -143,6 +143,17 @@ describe('a change gives no more than its author holds when', () => {
   });
 });
 
+it('a policy that would take seconds to compare with what binds its author is refused', () => {
+  const every = PERMISSION_NAMES.filter((name) => name.startsWith('SECRET_'));
+  const many = (name: string) => Array.from({ length: 1_000 }, (_, n) => `secret:/${name}${n}/**`);
+  const mine = Array.from({ length: 5 }, (_, n) => statement('DENY', every, many(`mine${n}-`)));
+  const policies = held(statement('ALLOW', every, ['secret:/**']), ...mine);
+  expect(() => excess(policies, content(statement('ALLOW', every, many('new'))))).toThrow(/too many rights/);
+  expect(
+    excess(policies, content(statement('ALLOW', ['SECRET_READ'], many('new').slice(0, 900)))),
+  ).toBeNull();
+});
+
 it('whoever is given rights by a change that was let through can do nothing that its author could not', () => {
   const resource = fc.constantFrom(
     'secret:/**',

@@ -50,6 +50,22 @@ const shows = (filter: ListFilter, key: string) =>
   );
 
 describe('listFilter', () => {
+  it('refuses patterns that would multiply, and takes as many as a policy may have of either kind', () => {
+    const many = (make: (index: number) => string) => Array.from({ length: 1_000 }, (_, n) => make(n));
+    const all = statement('ALLOW', ['secret:/**']);
+    const starred = statement(
+      'DENY',
+      many((n) => `secret:/*x${n}`),
+    );
+    const literal = statement(
+      'DENY',
+      many((n) => `secret:/a${n}/**`),
+    );
+    expect(() => filterOf(all, starred, literal)).toThrow(/too many patterns/);
+    expect(filterOf(all, starred)).toHaveLength(1);
+    expect(filterOf(all, literal)).toHaveLength(1_001);
+  });
+
   it('shows nothing without a statement, and nothing where one of the rights is missing', () => {
     expect(filterOf()).toEqual([]);
     expect(filterOf(statement('ALLOW', ['secret:/**'], ['SECRET_LIST']))).toEqual([]);

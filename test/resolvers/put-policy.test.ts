@@ -250,6 +250,26 @@ test('a name that overlaps another by case or look-alike characters is refused, 
   });
 });
 
+test('the policies of a scope have at most 2 MiB in all; another scope, and making one smaller, are let through', async () => {
+  const caller = { roles: ['strongroom:admin'], project: 'crowded' };
+  const long = 'x'.repeat(120);
+  const large = Array.from({ length: 10 }, (_, s) => ({
+    ...{ ...ALLOW, name: `s${s}`, effect: 'DENY' as const },
+    resources: Array.from({ length: 100 }, (_, r) => `secret:/${long}/${long}/${long}/${long}/${s}-${r}`),
+  }));
+  const names = [1, 2, 3, 4].map(() => freshName());
+  for (const name of names) {
+    expect(await put({ name, statements: large }, caller)).toMatchObject({ __typename: 'PolicyPayload' });
+  }
+  expect(await put({ statements: large }, caller)).toMatchObject({
+    ...{ code: 'INVALID_INPUT', field: ['input', 'statements'] },
+  });
+  expect(await put({ name: names[0], statements: large.slice(1) }, caller)).toMatchObject({
+    __typename: 'PolicyPayload',
+  });
+  expect(await put({ statements: large })).toMatchObject({ __typename: 'PolicyPayload' });
+});
+
 test('nobody grants what they do not hold, and is told which right by its position', async () => {
   const own: Statement = { ...ALLOW, name: 'own', resources: ['secret:/own/**'] };
   const caller = await callerWith([WRITE, own]);

@@ -144,6 +144,11 @@ test('an organisation without events exports to a file that holds', async () => 
   const file = fileOf('empty.jsonl');
   expect((await run('audit-export', '--organisation', 'empty', '--out', file)).status).toBe(0);
   expect(await run('audit-verify', file)).toMatchObject({ status: 0 });
+  // Anybody can write such a file: it does not pass for one that the key has signed.
+  const key = String((linesOf(await readFile(whole, 'utf8'))[0]?.['publicKeys'] as Line[])[0]?.['publicKey']);
+  expect(await run('audit-verify', whole, '--public-key', key)).toMatchObject({ status: 0 });
+  const pinned = await run('audit-verify', file, '--public-key', key);
+  expect([pinned.status, pinned.stdout]).toEqual([1, expect.stringContaining('nothing in it is signed')]);
 });
 
 const eventsOf = (lines: readonly Line[]) => lines.slice(1, -1);
@@ -270,6 +275,24 @@ test('a later export holds against an earlier one, and a chain cut and rewritten
   expect((await run('audit-verify', forged)).status).toBe(0);
   const compared = await run('audit-verify', forged, '--after', later);
   expect([compared.status, compared.stdout]).toEqual([1, expect.stringContaining('BROKEN at sequence 12:')]);
+});
+
+test('a chain rewritten since it was signed is not signed anew, not even a part of it, and leaves no file', async () => {
+  // Who can write to the database but holds no root key: what was signed stays, and says something else.
+  const { rows } = await app.database.query<{ at: Date }>('SELECT at FROM audit_event WHERE sequence = 10');
+  await app.database.query(`
+    ALTER TABLE audit_event DISABLE TRIGGER audit_event_append_only;
+    DELETE FROM audit_event WHERE sequence > 9;
+    UPDATE audit_head SET sequence = 9, hash = (SELECT hash FROM audit_event WHERE sequence = 9);
+    ALTER TABLE audit_event ENABLE TRIGGER audit_event_append_only;`);
+  await read(3, PATH);
+  const since = String(rows[0]?.at.toISOString());
+  for (const stretch of [[], ['--since', since], ['--until', since]]) {
+    const file = fileOf('rewritten.jsonl');
+    const outcome = await run('audit-export', '--organisation', 'acme', '--out', file, ...stretch);
+    expect([outcome.status, outcome.stderr]).toEqual([1, expect.stringContaining('The chain is broken at')]);
+    await expect(stat(file)).rejects.toThrow('ENOENT');
+  }
 });
 
 test('a chain that is broken in the database is not signed, and leaves no file', async () => {
