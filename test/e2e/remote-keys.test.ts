@@ -170,6 +170,26 @@ describe('while the provider is slow', () => {
     expect(outside.calls).toHaveLength(100);
   });
 
+  test('two requests at once that need more calls than may run at once read every value', async () => {
+    const batches: { readonly values: string[]; readonly paths: string[] }[] = [];
+    for (const batch of [0, 1]) {
+      const values = Array.from({ length: 70 }, (_, n) => `value ${batch}/${n}`);
+      const paths: string[] = [];
+      for (let from = 0; from < values.length; from += 10) {
+        const some = values.slice(from, from + 10).map((value) => keys.secretUnder(remoteKey, value));
+        paths.push(...(await Promise.all(some)).map(({ path }) => path));
+      }
+      batches.push({ values, paths });
+    }
+    forgetCached();
+    outside.forgetCalls();
+    outside.delayMs = SLOW_MS;
+    const results = await Promise.all(batches.map(({ paths }) => getMany(paths)));
+    expect(results).toEqual(batches.map(({ values }) => values));
+    expect(outside.count('unwrap')).toBe(140);
+    expect(outside.mostAtOnce).toBe(128);
+  });
+
   test('twenty puts of one secret at the same time all get a number, and each opens to what was put', async () => {
     const { path } = await keys.secretUnder(remoteKey, 'first');
     outside.delayMs = SLOW_MS;
