@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { BoundedProvider } from '../../src/kms/bounded-provider.ts';
+import type { SecretBytes } from '../../src/kms/secret-bytes.ts';
 import { eventsOf } from '../support/audit-events.ts';
-import { eventually, kmsKeysOf } from '../support/kms-keys.ts';
+import { eventually, kmsKeysOf, requestTask } from '../support/kms-keys.ts';
 import { gateOf, RemoteProvider } from '../support/remote-provider.ts';
 import { data, freshPath, type TestApp, testApp } from '../support/test-app.ts';
 import * as doc from './documents.ts';
@@ -42,6 +43,7 @@ afterEach(() => {
 });
 afterAll(() => app.close());
 
+const isZero = (key: SecretBytes) => key.reveal().every((byte) => byte === 0);
 const forgetCached = () => {
   for (const { keyCache } of app.app.regions) keyCache.clear();
 };
@@ -319,6 +321,72 @@ describe('while the provider is away', () => {
     outside.failure = undefined;
     expect(await keys.read(path)).toBe('first');
     expect(await keys.rewrap(identity)).toMatchObject({ rewrapped: 2, remaining: 0 });
+  });
+});
+
+describe('a data key whose version is gone leaves the memory of every gateway', () => {
+  let other: TestApp;
+  beforeAll(async () => {
+    other = await app.peer();
+  });
+  afterAll(() => other.close());
+
+  const purged = async ({ path, id }: { readonly path: string; readonly id: string }) => {
+    await app.gql(doc.DELETE, { input: { path } });
+    return app.gql(doc.PURGE, { input: { id } });
+  };
+  test.each([
+    ['destroyed', ({ path }: { path: string }) => app.gql(doc.DESTROY, { input: { path, version: 1 } })],
+    ['purged', purged],
+    [
+      'rewrapped and destroyed',
+      async ({ path }: { path: string }, identity: string) => {
+        await keys.change('rotateKmsKey', { identity });
+        // Now it lies there as it was wrapped before, too.
+        for (const one of [keys, kmsKeysOf(other)]) expect(await one.read(path, 1)).toBe('gone soon');
+        expect(await keys.rewrap(identity)).toMatchObject({ rewrapped: 1 });
+        return app.gql(doc.DESTROY, { input: { path, version: 1 } });
+      },
+    ],
+  ])('%s: at once on the one that did it, within 2 seconds on the other', async (externalKeyId, remove) => {
+    const identity = await keys.created({ provider: 'outside', externalKeyId });
+    const secret = await keys.secretUnder(identity, 'gone soon');
+    const here: SecretBytes[] = [];
+    const there: SecretBytes[] = [];
+    for (const [gateway, held] of [
+      [app, here],
+      [other, there],
+    ] as const) {
+      const before = outside.handedOut.length;
+      expect(await kmsKeysOf(gateway).read(secret.path, 1)).toBe('gone soon');
+      held.push(...outside.handedOut.slice(before));
+      expect(held).toHaveLength(1);
+      expect(held.every(isZero)).toBe(false);
+    }
+    const before = outside.handedOut.length;
+    const answer = await remove(secret, identity);
+    expect(answer.errors).toBeUndefined();
+    expect(here.every(isZero)).toBe(true);
+    await eventually(
+      () => Promise.resolve([...there, ...outside.handedOut.slice(before)].every(isZero)),
+      2_000,
+    );
+  });
+
+  test('the purge of what is past its recovery window: on both within 2 seconds', async () => {
+    const identity = await keys.created({ provider: 'outside', externalKeyId: 'expiring' });
+    const { path } = await keys.secretUnder(identity, 'gone soon');
+    const before = outside.handedOut.length;
+    for (const one of [keys, kmsKeysOf(other)]) expect(await one.read(path)).toBe('gone soon');
+    const held = outside.handedOut.slice(before);
+    expect(held.map(isZero)).toEqual([false, false]);
+    await app.gql(doc.DELETE, { input: { path } });
+    await app.database.query("UPDATE secret SET purge_at = now() - interval '1 day' WHERE path = $1", [path]);
+    await requestTask(app, 'purge-expired-secrets');
+    const isGone = async () =>
+      (await app.database.query('SELECT FROM secret WHERE path = $1', [path])).rows.length === 0;
+    await eventually(isGone);
+    await eventually(() => Promise.resolve(held.every(isZero)), 2_000);
   });
 });
 
