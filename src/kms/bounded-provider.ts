@@ -1,5 +1,6 @@
 import { DecryptionFailedError } from '../errors.ts';
 import { KEY_BYTES } from './aead.ts';
+import { NoPlace, Places } from './places.ts';
 import {
   ExternalKeyError,
   type KmsKeyGeneration,
@@ -9,6 +10,8 @@ import {
 import { SecretBytes } from './secret-bytes.ts';
 
 const MAX_CALLS_AT_ONCE = 128;
+/** Two batches of reads, or of rewraps, are more than run at once: what is over waits for a place within its own time. */
+const MAX_CALLS_WAITING = 1_000;
 const MAX_WRAPPED_BYTES = 8_192;
 const MAX_EXTERNAL_VERSION_CHARACTERS = 256;
 /** What a provider is given beyond its own timeout to keep its word. */
@@ -20,8 +23,8 @@ export class ProviderFailure extends Error {
 }
 
 /**
- * A remote provider that is not trusted to behave: each call ends within a time, so many run at once, and an answer that
- * cannot be one is a failure. `onFailure` hears of every call that makes a key unavailable.
+ * A remote provider that is not trusted to behave: each call ends within a time, so many run at once and so many more wait
+ * for that, and an answer that cannot be one is a failure. `onFailure` hears of every call that makes a key unavailable.
  */
 export class BoundedProvider implements KmsProvider {
   readonly name: string;
@@ -30,7 +33,7 @@ export class BoundedProvider implements KmsProvider {
   readonly #provider: KmsProvider;
   readonly #timeoutMs: number;
   readonly #onFailure: (error: unknown) => void;
-  #running = 0;
+  readonly #places = new Places(MAX_CALLS_AT_ONCE, MAX_CALLS_WAITING);
 
   constructor(provider: KmsProvider, timeoutMs: number, onFailure: (error: unknown) => void) {
     this.name = provider.name;
@@ -95,9 +98,6 @@ export class BoundedProvider implements KmsProvider {
 
   async #call<T>(ask: () => Promise<T>): Promise<T> {
     try {
-      if (this.#running >= MAX_CALLS_AT_ONCE) {
-        throw new ProviderFailure(`More than ${MAX_CALLS_AT_ONCE} calls wait for the provider.`);
-      }
       return await this.#inTime(ask);
     } catch (error) {
       if (!(error instanceof DecryptionFailedError || error instanceof ExternalKeyError))
@@ -106,29 +106,39 @@ export class BoundedProvider implements KmsProvider {
     }
   }
 
+  /** The caller's time begins now, with the wait for a place in it. */
   async #inTime<T>(ask: () => Promise<T>): Promise<T> {
-    this.#running++;
-    let isLate = false;
-    const answer = ask().finally(() => {
-      this.#running--;
-    });
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => {
-        isLate = true;
-        reject(new ProviderFailure('The provider did not answer in time.'));
-      }, this.#timeoutMs + GRACE_MS);
-    });
-    answer.then(
-      (value) => {
-        if (isLate && value instanceof SecretBytes) value.zero();
-      },
-      () => undefined,
+    const patience = new AbortController();
+    const { signal } = patience;
+    const timer = setTimeout(
+      () => patience.abort(new ProviderFailure('The provider did not answer in time.')),
+      this.#timeoutMs + GRACE_MS,
     );
+    const late = new Promise<never>((_, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+    });
+    const answer = this.#places.take(signal).then((leave) => this.#ask(ask, leave, signal));
     try {
       return await Promise.race([answer, late]);
+    } catch (error) {
+      if (error instanceof NoPlace)
+        throw new ProviderFailure(`More than ${MAX_CALLS_WAITING} calls wait for the provider.`);
+      throw error;
     } finally {
       clearTimeout(timer);
+    }
+  }
+
+  /** The place's time begins when it is taken: it is given back at its end, though the provider may never answer. */
+  async #ask<T>(ask: () => Promise<T>, leave: () => void, signal: AbortSignal): Promise<T> {
+    const lease = setTimeout(leave, this.#timeoutMs + GRACE_MS);
+    try {
+      const value = await ask();
+      if (signal.aborted && value instanceof SecretBytes) value.zero();
+      return value;
+    } finally {
+      clearTimeout(lease);
+      leave();
     }
   }
 }

@@ -57,16 +57,25 @@ export class KeyCache {
     this.#sweep = setInterval(() => this.sweep(), Math.max(limits.maxAgeMs / 10, 1_000)).unref();
   }
 
+  /** Which forgetting was the last: see `use`. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
   get size(): number {
     return this.#kept.size;
   }
 
-  /** Runs `work` on the key. Throws what `load` or `work` throws; a load that failed is tried anew by the next. */
+  /**
+   * Runs `work` on the key. Throws what `load` or `work` throws; a load that failed is tried anew by the next. What was
+   * forgotten since `epoch` is not kept: who read a row, and loads what it names later, may have missed that it is gone.
+   */
   use<T>(
     owner: string,
     id: string,
     load: () => SecretBytes | Promise<SecretBytes>,
     work: (key: Buffer) => T,
+    epoch = this.#epoch,
   ): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       const waiter: Waiter = {
@@ -85,7 +94,7 @@ export class KeyCache {
       if (flight) return void flight.push(waiter);
       const waiters = [waiter];
       this.#flights.set(id, waiters);
-      void this.#fly(owner, id, load, waiters);
+      void this.#fly(owner, id, load, waiters, epoch);
     });
   }
 
@@ -133,8 +142,8 @@ export class KeyCache {
     id: string,
     load: () => SecretBytes | Promise<SecretBytes>,
     waiters: readonly Waiter[],
+    epoch: number,
   ): Promise<void> {
-    const epoch = this.#epoch;
     const land = () => {
       if (this.#flights.get(id) === waiters) this.#flights.delete(id);
     };

@@ -32,15 +32,20 @@ export class KeySession {
   readonly #dataKeys = new Map<string, SecretBytes>();
   /** Data keys to be wrapped: their owner zeroes his while the call is still to come, or never comes. */
   readonly #toWrap: SecretBytes[] = [];
+  readonly #toForget = new Set<string>();
+  /** What the cache had forgotten when the transaction began to look at rows. */
+  #epoch: number;
   #round = 1;
 
   constructor(cache: KeyCache) {
     this.#cache = cache;
+    this.#epoch = cache.epoch;
   }
 
   /** Runs a transaction as often as it needs answers from outside. It must be able to run again. */
   async run<T>(transaction: () => Promise<T>): Promise<T> {
     for (; ; this.#round++) {
+      this.#epoch = this.#cache.epoch;
       try {
         return await transaction();
       } catch (error) {
@@ -66,8 +71,14 @@ export class KeySession {
     if (needed) throw needed;
   }
 
+  /** Has the cache drop all material of a KMS key when the operation has ended. */
+  forgetAtClose(owner: string): void {
+    this.#toForget.add(owner);
+  }
+
   /** Zeroes every key that was fetched or made. */
   close(): void {
+    for (const owner of this.#toForget) this.#cache.forget(owner);
     for (const answer of this.#answers.values()) {
       if ('value' in answer && answer.value instanceof SecretBytes) answer.value.zero();
     }
@@ -108,12 +119,14 @@ export class KeySession {
         const id = idOf(key, 'unwrap', generation.number, wrapped, context);
         const cached = this.#cache.copy(id);
         if (cached) return cached;
+        const epoch = this.#epoch;
         const fetch = () =>
           this.#cache.use(
             ownerOf(key),
             id,
             () => provider.unwrap(key, generation, wrapped, context),
             copyBytes,
+            epoch,
           );
         return copyOf(await this.#answer(id, fetch));
       },

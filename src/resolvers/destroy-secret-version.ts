@@ -3,6 +3,7 @@ import type { SecretRow } from '../db/secret-row.ts';
 import { NotFoundError } from '../errors.ts';
 import { parseSecretPath } from '../policy/secret-path.ts';
 import { EventDraft } from './event-draft.ts';
+import { forgetDataKeys } from './forget-data-keys.ts';
 import { forgetResults } from './idempotency.ts';
 import { parseVersionNumber } from './input/parse-version-number.ts';
 import { regionOf } from './input/region-of.ts';
@@ -50,6 +51,7 @@ export async function destroySecretVersion(
       },
     });
     await forgetResults(operation, id, number);
+    await forgetDataKeys(operation, secret);
     const state = { currentVersion: await highestActive(tx, secret), updatedAt: at };
     await tx.secret.update({ where: { organisation_id: { organisation, id } }, data: state });
     return secretVersionPayload(operation, region, { ...secret, ...state }, destroyed);

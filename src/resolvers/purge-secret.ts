@@ -3,6 +3,7 @@ import { AccessDeniedError, NotFoundError } from '../errors.ts';
 import type { Permission } from '../policy/permission.ts';
 import { decisionOn, may, secretAt } from './authorise.ts';
 import { EventDraft } from './event-draft.ts';
+import { forgetDataKeys } from './forget-data-keys.ts';
 import { forgetResults } from './idempotency.ts';
 import { decodeGlobalId, encodeGlobalId } from './input/global-id.ts';
 import { type Operation, operate } from './operate.ts';
@@ -31,6 +32,7 @@ export async function purge(operation: Operation, secret: SecretRow): Promise<Pu
   const { organisation, id } = secret;
   event.details['versions'] = String(secret.latestVersion);
   await forgetResults(operation, id);
+  await forgetDataKeys(operation, secret);
   await tx.secretVersionAccess.deleteMany({ where: { organisation, secretId: id } });
   await tx.secretAccess.deleteMany({ where: { organisation, secretId: id } });
   await tx.secret.delete({ where: { organisation_id: { organisation, id } } });

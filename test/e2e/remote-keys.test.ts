@@ -5,6 +5,7 @@ import { ExternalKeyError } from '../../src/kms/provider.ts';
 import { eventsOf } from '../support/audit-events.ts';
 import { eventually } from '../support/eventually.ts';
 import { kmsKeysOf, requestTask } from '../support/kms-keys.ts';
+import type { SecretBytes } from '../../src/kms/secret-bytes.ts';
 import { gateOf, RemoteProvider } from '../support/remote-provider.ts';
 import { data, freshPath, type TestApp, testApp } from '../support/test-app.ts';
 import * as doc from './documents.ts';
@@ -44,6 +45,7 @@ afterEach(() => {
 });
 afterAll(() => app.close());
 
+const isZero = (key: SecretBytes) => key.reveal().every((byte) => byte === 0);
 const forgetCached = () => {
   for (const { keyCache } of app.app.regions) keyCache.clear();
 };
@@ -170,6 +172,26 @@ describe('while the provider is slow', () => {
     // The second time from the cache.
     expect(await getMany(paths)).toEqual(expected);
     expect(outside.calls).toHaveLength(100);
+  });
+
+  test('two requests at once that need more calls than may run at once read every value', async () => {
+    const batches: { readonly values: string[]; readonly paths: string[] }[] = [];
+    for (const batch of [0, 1]) {
+      const values = Array.from({ length: 70 }, (_, n) => `value ${batch}/${n}`);
+      const paths: string[] = [];
+      for (let from = 0; from < values.length; from += 10) {
+        const some = values.slice(from, from + 10).map((value) => keys.secretUnder(remoteKey, value));
+        paths.push(...(await Promise.all(some)).map(({ path }) => path));
+      }
+      batches.push({ values, paths });
+    }
+    forgetCached();
+    outside.forgetCalls();
+    outside.delayMs = SLOW_MS;
+    const results = await Promise.all(batches.map(({ paths }) => getMany(paths)));
+    expect(results).toEqual(batches.map(({ values }) => values));
+    expect(outside.count('unwrap')).toBe(140);
+    expect(outside.mostAtOnce).toBe(128);
   });
 
   test('twenty puts of one secret at the same time all get a number, and each opens to what was put', async () => {
@@ -344,6 +366,72 @@ describe('while an external key is refused by its provider', () => {
     expect(await Promise.all(paths.map((path) => keys.read(path)))).toEqual(
       paths.map((path) => (path === local.path ? 'local' : 'KEY_UNAVAILABLE')),
     );
+  });
+});
+
+describe('a data key whose version is gone leaves the memory of every gateway', () => {
+  let other: TestApp;
+  beforeAll(async () => {
+    other = await app.peer();
+  });
+  afterAll(() => other.close());
+
+  const purged = async ({ path, id }: { readonly path: string; readonly id: string }) => {
+    await app.gql(doc.DELETE, { input: { path } });
+    return app.gql(doc.PURGE, { input: { id } });
+  };
+  test.each([
+    ['destroyed', ({ path }: { path: string }) => app.gql(doc.DESTROY, { input: { path, version: 1 } })],
+    ['purged', purged],
+    [
+      'rewrapped and destroyed',
+      async ({ path }: { path: string }, identity: string) => {
+        await keys.change('rotateKmsKey', { identity });
+        // Now it lies there as it was wrapped before, too.
+        for (const one of [keys, kmsKeysOf(other)]) expect(await one.read(path, 1)).toBe('gone soon');
+        expect(await keys.rewrap(identity)).toMatchObject({ rewrapped: 1 });
+        return app.gql(doc.DESTROY, { input: { path, version: 1 } });
+      },
+    ],
+  ])('%s: at once on the one that did it, within 2 seconds on the other', async (externalKeyId, remove) => {
+    const identity = await keys.created({ provider: 'outside', externalKeyId });
+    const secret = await keys.secretUnder(identity, 'gone soon');
+    const here: SecretBytes[] = [];
+    const there: SecretBytes[] = [];
+    for (const [gateway, held] of [
+      [app, here],
+      [other, there],
+    ] as const) {
+      const before = outside.handedOut.length;
+      expect(await kmsKeysOf(gateway).read(secret.path, 1)).toBe('gone soon');
+      held.push(...outside.handedOut.slice(before));
+      expect(held).toHaveLength(1);
+      expect(held.every(isZero)).toBe(false);
+    }
+    const before = outside.handedOut.length;
+    const answer = await remove(secret, identity);
+    expect(answer.errors).toBeUndefined();
+    expect(here.every(isZero)).toBe(true);
+    await eventually(
+      () => Promise.resolve([...there, ...outside.handedOut.slice(before)].every(isZero)),
+      2_000,
+    );
+  });
+
+  test('the purge of what is past its recovery window: on both within 2 seconds', async () => {
+    const identity = await keys.created({ provider: 'outside', externalKeyId: 'expiring' });
+    const { path } = await keys.secretUnder(identity, 'gone soon');
+    const before = outside.handedOut.length;
+    for (const one of [keys, kmsKeysOf(other)]) expect(await one.read(path)).toBe('gone soon');
+    const held = outside.handedOut.slice(before);
+    expect(held.map(isZero)).toEqual([false, false]);
+    await app.gql(doc.DELETE, { input: { path } });
+    await app.database.query("UPDATE secret SET purge_at = now() - interval '1 day' WHERE path = $1", [path]);
+    await requestTask(app, 'purge-expired-secrets');
+    const isGone = async () =>
+      (await app.database.query('SELECT FROM secret WHERE path = $1', [path])).rows.length === 0;
+    await eventually(isGone);
+    await eventually(() => Promise.resolve(held.every(isZero)), 2_000);
   });
 });
 

@@ -16,6 +16,7 @@ import { describeProvider } from './provider-conformance.ts';
 const TIMEOUT_MS = 1_000;
 const GRACE_MS = 500;
 const MOST_AT_ONCE = 128;
+const MOST_WAITING = 1_000;
 const CONTEXT = Buffer.from('context');
 const reference: KmsKeyReference = {
   ...{ organisation: 'acme', region: 'local-1', project: '', identity: 'kms-1' },
@@ -26,6 +27,9 @@ const generation: KmsKeyGeneration = {
 };
 const dataKey = new SecretBytes(randomBytes(32));
 const isZero = (key: SecretBytes) => key.reveal().every((byte) => byte === 0);
+
+/** Until everything that can go on has. */
+const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 const failures: unknown[] = [];
 const bounded = (provider: KmsProvider) =>
@@ -105,20 +109,78 @@ describe.each(CALLS)('%s of a provider', (method, call) => {
     expect(failures).toHaveLength(MOST_AT_ONCE + 10);
   });
 
-  it('runs at most so many times at once: one more fails at once, and there is room when they have ended', async () => {
-    const { promise, reject } = Promise.withResolvers<never>();
+  it('runs at most so many times at once: one more waits until one has ended', async () => {
+    const ends: (() => void)[] = [];
     const outside = new RemoteProvider();
-    outside.gate = () => promise;
+    outside.gate = () => new Promise((_, reject) => void ends.push(() => reject(new Error('no'))));
     const provider = bounded(outside);
-    const waiting = Array.from({ length: MOST_AT_ONCE }, () => call(provider).catch(() => 'ended'));
-    await expect(call(provider)).rejects.toThrow(ProviderFailure);
+    const running = Array.from({ length: MOST_AT_ONCE }, () => call(provider).catch(() => 'ended'));
+    const waiting = [call(provider).catch(() => 'ended'), call(provider).catch(() => 'ended')];
+    await turn();
     expect(outside.running).toBe(MOST_AT_ONCE);
-    reject(new Error('no'));
-    await Promise.all(waiting);
-    outside.gate = undefined;
-    const calls = outside.calls.length;
-    await call(provider).catch(() => undefined);
-    expect(outside.calls.length).toBe(calls + 1);
+    expect(outside.calls).toHaveLength(MOST_AT_ONCE);
+    ends[7]?.();
+    await running[7];
+    await turn();
+    expect(outside.running).toBe(MOST_AT_ONCE);
+    expect(outside.calls).toHaveLength(MOST_AT_ONCE + 1);
+    while (ends.length > 0) {
+      for (const end of ends.splice(0)) end();
+      await turn();
+    }
+    await Promise.all([...running, ...waiting]);
+    expect(outside.calls).toHaveLength(MOST_AT_ONCE + 2);
+    expect(outside.mostAtOnce).toBe(MOST_AT_ONCE);
+  });
+
+  it('fails at once when as many wait as may, and no later than its time when it waits', async () => {
+    vi.useFakeTimers();
+    const outside = new RemoteProvider();
+    outside.gate = () => new Promise(() => undefined);
+    const provider = bounded(outside);
+    const outcomes = Array.from({ length: MOST_AT_ONCE + MOST_WAITING }, () =>
+      call(provider).catch((error: unknown) => error),
+    );
+    await expect(call(provider)).rejects.toThrow('More than 1000 calls wait');
+    await vi.advanceTimersByTimeAsync(TIMEOUT_MS + GRACE_MS);
+    for (const outcome of await Promise.all(outcomes)) expect(outcome).toBeInstanceOf(ProviderFailure);
+    // Nobody waited for them any more: what had no place yet was never asked.
+    expect(outside.calls).toHaveLength(MOST_AT_ONCE);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('gives its place back when its time is over, though the provider never answers', async () => {
+    vi.useFakeTimers();
+    const outside = new RemoteProvider();
+    outside.gate = () => new Promise(() => undefined);
+    const provider = bounded(outside);
+    const hung = Array.from({ length: MOST_AT_ONCE }, () => call(provider).catch(() => 'late'));
+    await vi.advanceTimersByTimeAsync(TIMEOUT_MS + GRACE_MS);
+    expect(new Set(await Promise.all(hung))).toEqual(new Set(['late']));
+    outside.gate = () => Promise.reject(new Error('asked'));
+    for (let time = 0; time < MOST_AT_ONCE + 10; time++)
+      await expect(call(provider)).rejects.toThrow('asked');
+  });
+
+  it('keeps its place as long as the provider may take, though its caller waited for the place before', async () => {
+    vi.useFakeTimers();
+    const outside = new RemoteProvider();
+    outside.gate = () => new Promise(() => undefined);
+    const provider = bounded(outside);
+    const start = () => void call(provider).catch(() => undefined);
+    const [early, late] = [TIMEOUT_MS / 2, TIMEOUT_MS + GRACE_MS];
+    for (let time = 0; time < MOST_AT_ONCE; time++) start();
+    await vi.advanceTimersByTimeAsync(early);
+    for (let time = 0; time < MOST_AT_ONCE; time++) start();
+    // The first have left and the second are in, who have but half of their time left.
+    await vi.advanceTimersByTimeAsync(late - early);
+    expect(outside.calls).toHaveLength(2 * MOST_AT_ONCE);
+    await vi.advanceTimersByTimeAsync(early);
+    start();
+    await vi.advanceTimersByTimeAsync(late - early - 1);
+    expect(outside.calls).toHaveLength(2 * MOST_AT_ONCE);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(outside.calls).toHaveLength(2 * MOST_AT_ONCE + 1);
   });
 });
 

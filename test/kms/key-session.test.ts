@@ -123,6 +123,35 @@ describe('a remote provider', () => {
     expect(await run(() => openAt('/b', { ...envelope, wrappedDataKey: rewrapped }))).toBe('value of /a');
   });
 
+  it.each([
+    ['is kept', false, 1],
+    ['is not kept when it was forgotten after the transaction had read its row', true, 0],
+  ])('gives a data key that %s', async (_what, isForgotten, kept) => {
+    const envelope = await stored('/a');
+    const opened = await run(async () => {
+      try {
+        return await openAt('/a', envelope);
+      } catch (error) {
+        if (isForgotten && runs === 1) cache.forget('acme/kms-1');
+        throw error;
+      }
+    });
+    expect(opened).toBe('value of /a');
+    expect(cache.size).toBe(kept);
+  });
+
+  it('has its data keys forgotten at the close of a session that was told so, and no other', async () => {
+    const envelope = await stored('/a');
+    await run(() => openAt('/a', envelope));
+    session.forgetAtClose('acme/kms-2');
+    session.close();
+    expect(cache.size).toBe(1);
+    session.forgetAtClose('acme/kms-1');
+    expect(cache.size).toBe(1);
+    session.close();
+    expect(cache.size).toBe(0);
+  });
+
   it('is asked inside after three runs: others keep changing what the work is about', async () => {
     const sealed: Envelope[] = [];
     await run(async () => {
