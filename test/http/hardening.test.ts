@@ -435,7 +435,8 @@ test('an outage is told with a request id and nothing else, stands under it in t
         .some((each) => each.includes(failed) && each.includes('request failed')),
     ).toBe(true);
     await broken.database.query('ALTER TABLE audit_head_away RENAME TO audit_head');
-    expect((await send({ method: 'GET', path: '/ready', to: broken })).status).toBe(200);
+    const readiness = async () => (await send({ method: 'GET', path: '/ready', to: broken })).status;
+    await expect.poll(readiness, { timeout: 5_000 }).toBe(200);
     expect((await broken.raw(query, { path })).errors).toBeUndefined();
   } finally {
     await broken.close();

@@ -15,7 +15,7 @@ describe('decodeGlobalId', () => {
     ['nothing', ''],
     ['plain text', CANARY],
     ['a bare UUID', UUID],
-    ['a type that there is not', raw(`Policy:local-1:${UUID}`)],
+    ['a type that there is not', raw(`Organisation:local-1:${UUID}`)],
     ['a type in other letters', raw(`secret:local-1:${UUID}`)],
     ['a name of JavaScript for a type', raw(`__proto__:local-1:${UUID}`)],
     ['an unknown region', raw(`Secret:${CANARY}:${UUID}`)],
