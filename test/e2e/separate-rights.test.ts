@@ -144,9 +144,9 @@ describe('a move by restore', () => {
     return made;
   }
 
-  test.each(RIGHTS('the old path', 'the new').map(([right, on], index) => [right, on, index] as const))(
-    'is refused for lack of %s on %s alone',
-    async (permission, _, index) => {
+  test.each(RIGHTS('', '').map(([right], index) => [right, index] as const))(
+    'is refused for lack of %s alone, where it is needed',
+    async (permission, index) => {
       const { id, path } = await createDeleted();
       const to = freshPath();
       const seen: readonly Right[] = [
