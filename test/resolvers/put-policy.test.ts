@@ -121,6 +121,19 @@ test.each<[readonly string[], Record<string, unknown>]>([
     },
   ],
   ...[
+    (n: number) => `secret:/MARKER/*/s${n}`,
+    (n: number) => `secret:/MARKER${n}*`,
+    (n: number) => `secret:/*/s${n}/**`,
+  ].map((starred): [readonly string[], Record<string, unknown>] => [
+    ['statements'],
+    {
+      statements: [
+        { ...ALLOW, resources: many(100, starred) },
+        { ...ALLOW, name: 's', resources: ['secret:/*'] },
+      ],
+    },
+  ]),
+  ...[
     ...[
       'MARKER',
       '*',
@@ -208,6 +221,18 @@ test.each<[readonly string[], Record<string, unknown>]>([
     expect(answer.text).not.toContain('MARKER');
   });
   expect(events).toEqual([]);
+});
+
+test('a policy holds 100 patterns with a star, and besides as many names and subtrees as there are resources', async () => {
+  const resources = (of: (n: number) => string) => many(100, of);
+  const statements = [
+    { ...ALLOW, name: 'stars', resources: resources((n) => `secret:/a/*-${n}/b`) },
+    { ...ALLOW, name: 'names', resources: resources((n) => `secret:/a/${n}`) },
+    { ...ALLOW, name: 'below', resources: resources((n) => `secret:/a/${n}/**`) },
+    { ...ALLOW, name: 'key', permissions: ['KMS_KEY_READ' as const], resources: ['kms-key:*'] },
+    { ...ALLOW, name: 'all', resources: ['secret:/**'] },
+  ];
+  expect(await put({ statements })).toMatchObject({ __typename: 'PolicyPayload' });
 });
 
 test.each([
