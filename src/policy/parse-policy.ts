@@ -3,6 +3,7 @@ import { compileConditions, conditionsOf, EFFECTS, MAX_CIDRS } from './access-po
 import type { AccessPolicyInput } from './access-policy.ts';
 import { JSON_POINTER } from './json-pointer.ts';
 import { parsePattern } from './parse-pattern.ts';
+import { splitPattern } from './pattern.ts';
 import { type Permission, PERMISSION_NAMES, resourceKindOf } from './permission.ts';
 import type { ClaimCondition, PolicySubject, Statement, StatementConditions } from './policy.ts';
 import { POLICY_NAME } from './policy-name.ts';
@@ -12,6 +13,8 @@ export const POLICY_LIMITS = {
   subjects: 100,
   resourcesInStatement: 100,
   resources: 1_000,
+  /** Each is matched against every row that a list reads. */
+  starredResources: 100,
   claimsInStatement: 16,
   pointerCharacters: 128,
   claimCharacters: 256,
@@ -51,6 +54,13 @@ export function parsePolicy(
     'Every statement of a policy has a name of its own, whatever the case.',
   );
   requireSum(statements, at, POLICY_LIMITS.resources, 'resources', ({ resources }) => resources.length);
+  requireSum(
+    statements,
+    at,
+    POLICY_LIMITS.starredResources,
+    'resources of secrets with a "*" (a "**" at the end aside)',
+    ({ resources }) => resources.filter(isStarred).length,
+  );
   requireSum(statements, at, MAX_CIDRS, 'CIDRs', ({ conditions }) =>
     (conditions?.ip ?? []).reduce((sum, { cidrs }) => sum + cidrs.length, 0),
   );
@@ -76,6 +86,12 @@ function parseStatement(input: StatementInput, field: FieldPath): Statement {
   const conditions =
     input.conditions == null ? null : parseConditions(input.conditions, [...field, 'conditions']);
   return { name, effect, permissions: [...permissions], resources: [...resources], conditions };
+}
+
+/** Whether a list has to match it row by row: a name, or all that lies below one, is a range of keys instead. */
+function isStarred(resource: string): boolean {
+  const pattern = splitPattern(resource);
+  return pattern?.kind === 'secret' && pattern.fixed.some((pieces) => pieces.length > 1);
 }
 
 /** A permission without a resource of its kind, or the other way round, could never match: a mistake, and a silent one. */

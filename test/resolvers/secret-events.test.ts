@@ -354,7 +354,7 @@ const insertEvents = `
   ON CONFLICT DO NOTHING`;
 
 describe('an end', () => {
-  test('comes when the token expires, and a new token goes on after the last cursor', async () => {
+  test('comes when the token expires, and a new token goes on after the last cursor (CVE-2021-32923)', async () => {
     const issuer = app.app.developmentIssuer;
     if (!issuer) throw new Error('This app has no development issuer.');
     const claims = { organisation: 'acme', roles: ['strongroom:admin'], subject: 'tester', ttlSeconds: 2 };

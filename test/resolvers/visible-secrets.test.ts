@@ -157,7 +157,7 @@ const orders = fc.record({
 });
 const sizes = fc.constantFrom(2, 3, 7);
 
-test('lists and counts hold exactly what decide allows both to list and to read', async () => {
+test('lists and counts hold exactly what decide allows both to list and to read (GHSA-xp3c-3jw3-4vcr)', async () => {
   await fc.assert(
     fc.asyncProperty(
       policies,

@@ -2,8 +2,11 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { getNamedType, type GraphQLSchema, isObjectType } from 'graphql';
 import { data, type TestApp, type TestCaller } from './test-app.ts';
 
-/** What a name or an id belongs to: who may not see the one may see the other. */
-export type Owner = 'secret' | 'kmsKey' | 'policy' | 'event' | 'caller';
+/**
+ * What a name or an id belongs to: who may not see the one may see the other. A `place` in the stream of changes is the scope's
+ * own, and names nothing that is there: whoever has lost the right to what it stood at goes on from it.
+ */
+export type Owner = 'secret' | 'kmsKey' | 'policy' | 'event' | 'caller' | 'place';
 
 /** One of everything that can be named in a scope. Every name that the test chose holds `mark`, for `absentTwin`. */
 export interface Things {

@@ -4,10 +4,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { documentOf, rootFields } from '../../support/schema-document.ts';
 import { minimalVariables, referencesOf, type Root } from '../../support/schema-inputs.ts';
 import { ADMIN, type TestApp, type TestCaller, testApp } from '../../support/test-app.ts';
+import { type Stranger, strangers } from '../../support/strangers.ts';
 import {
   absentTwin,
   makeThings,
-  type Owner,
   ownerOfNode,
   sampleThings,
   type Things,
@@ -21,11 +21,6 @@ const FIELDS = rootFields(schema);
 const ROOTS = FIELDS.filter(({ operation }) => operation !== 'subscription');
 const sample = sampleThings(schema);
 
-const ALL_ROLES = [
-  ...['strongroom:admin', 'secrets:ReadAccess', 'secrets:ValueAccess', 'secrets:FullAccess'],
-  ...['kms:ReadAccess', 'kms:FullAccess', 'audit:ReadAccess'],
-];
-
 let app: TestApp;
 /** What is to be hidden: of the organisation acme, and of its project web. */
 let theirs: Things;
@@ -34,61 +29,10 @@ let projects: Things;
 let nothing: Things;
 let serial = 0;
 
-interface Stranger {
-  readonly who: string;
-  /** A caller with a scope of its own that nobody has used; its scope is filled when it has rights. null: without a token. */
-  readonly caller: () => TestCaller | null;
-  readonly theirs: () => Things;
-  /** What is hidden from it: the design lets it see the rest. */
-  readonly hidden: readonly Owner[];
-}
-
-const EVERYTHING: readonly Owner[] = ['secret', 'kmsKey', 'policy', 'event', 'caller'];
-const STRANGERS: readonly Stranger[] = [
-  {
-    who: 'a caller without a token',
-    caller: () => null,
-    theirs: () => theirs,
-    hidden: EVERYTHING,
-  },
-  {
-    who: 'a caller of another organisation with every role',
-    caller: () => ({ organisation: `other-${++serial}`, roles: ALL_ROLES }),
-    theirs: () => theirs,
-    hidden: EVERYTHING,
-  },
-  {
-    who: 'a caller of another project with every role',
-    caller: () => ({ organisation: 'acme', project: `other-${++serial}`, roles: ALL_ROLES }),
-    theirs: () => projects,
-    hidden: EVERYTHING,
-  },
-  {
-    who: "a project's caller with every role, asking for what is the organisation's",
-    caller: () => ({ organisation: 'acme', project: `other-${++serial}`, roles: ALL_ROLES }),
-    theirs: () => theirs,
-    // Policies of the organisation hold in its projects and are listed there.
-    hidden: ['secret', 'kmsKey', 'event', 'caller'],
-  },
-  {
-    who: 'a caller of the same organisation without rights',
-    caller: () => ({ organisation: 'acme', roles: [] }),
-    theirs: () => theirs,
-    hidden: EVERYTHING,
-  },
-  {
-    who: 'a caller of the same organisation who may do everything with KMS keys alone',
-    caller: () => ({ organisation: 'acme', roles: ['kms:FullAccess'] }),
-    theirs: () => theirs,
-    hidden: ['secret', 'policy', 'event'],
-  },
-  {
-    who: 'a caller of the same organisation who may read the metadata of secrets alone',
-    caller: () => ({ organisation: 'acme', roles: ['secrets:ReadAccess'] }),
-    theirs: () => theirs,
-    hidden: ['policy', 'event'],
-  },
-];
+const STRANGERS = strangers(
+  () => theirs,
+  () => projects,
+);
 
 /** What the queries tell those to whom all is hidden, before there is anything and after. */
 const censuses = new Map<string, readonly unknown[][]>();

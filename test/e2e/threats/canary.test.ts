@@ -2,13 +2,14 @@ import { randomBytes, randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { buildSchema } from 'graphql';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openStream } from '../../support/open-stream.ts';
 import { documentOf, rootFields } from '../../support/schema-document.ts';
 import { type Place, placesOf, type Root } from '../../support/schema-inputs.ts';
 import { data, type TestApp, testApp } from '../../support/test-app.ts';
 import { makeThings, type Things } from '../../support/things.ts';
 
 const schema = buildSchema(readFileSync(new URL('../../../schema.graphql', import.meta.url), 'utf8'));
-const ROOTS = rootFields(schema).filter(({ operation }) => operation !== 'subscription');
+const ROOTS = rootFields(schema);
 const PLACES = ROOTS.flatMap((root) => placesOf(root).map((place) => ({ root, place })));
 
 /** Where a secret value goes: of what is sent there nothing comes back, from a write or from a refusal. */
@@ -85,15 +86,36 @@ async function probe(root: Root, place: Place, form: (place: Place) => unknown):
   const before = sent.size;
   const variables = place.variables(own, form(place));
   const query = documentOf(schema, root, Object.keys(variables));
+  const isStream = root.operation === 'subscription';
+  const { status, headers, text, answers } = await (isStream ? streamed : posted)(query, variables);
+  const marks = [...sent.keys()].slice(before);
+  expect(status, text).toBeLessThan(500);
+  expectNone([...headers].join('\n'), 'a header', marks);
+  for (const answer of answers) {
+    expectNone(JSON.stringify(answer.errors ?? []), 'an error', marks);
+    expectNone(JSON.stringify(failuresIn(answer.data)), 'a failure', marks);
+  }
+  // Nothing happens while these streams are open.
+  if (isStream || isOfValue(place)) expectNone(text, 'an answer', marks);
+}
+
+interface Answer {
+  readonly data?: unknown;
+  readonly errors?: unknown;
+}
+
+async function posted(query: string, variables: unknown) {
   const response = await app.post(JSON.stringify({ query, variables }), { authorization });
   const text = await response.text();
-  const marks = [...sent.keys()].slice(before);
-  expect(response.status, text).toBeLessThan(500);
-  expectNone([...response.headers].join('\n'), 'a header', marks);
-  const answer = JSON.parse(text) as { data?: unknown; errors?: unknown };
-  expectNone(JSON.stringify(answer.errors ?? []), 'an error', marks);
-  expectNone(JSON.stringify(failuresIn(answer.data)), 'a failure', marks);
-  if (isOfValue(place)) expectNone(text, 'an answer', marks);
+  return { status: response.status, headers: response.headers, text, answers: [JSON.parse(text) as Answer] };
+}
+
+async function streamed(query: string, variables: unknown) {
+  const stream = await openStream(app, query, variables, { authorization });
+  await stream.endsWithin(300);
+  stream.drop();
+  const answers: readonly Answer[] = stream.results();
+  return { status: stream.status, headers: stream.headers, text: stream.text(), answers };
 }
 
 test('the places are found: secrets, paths, labels, keys, lists and whole inputs among them', () => {
@@ -102,6 +124,7 @@ test('the places are found: secrets, paths, labels, keys, lists and whole inputs
       ...['createSecret(input)', 'createSecret(input.value)', 'createSecret(input.value.secretString)'],
       ...['putSecretValue(input.value.secretKeyValues[].value)', 'createSecret(input.labels[].key)'],
       ...['secret(path)', 'nodes(ids)', 'nodes(ids[])', 'secrets(filter.labels[].value)'],
+      ...['secretEvents(pathPrefix)', 'secretEvents(region)', 'secretEvents(after)'],
     ]),
   );
   expect(PLACES.filter(({ place }) => isOfValue(place)).length).toBeGreaterThan(8);

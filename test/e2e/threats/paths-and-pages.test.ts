@@ -1,13 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { buildSchema } from 'graphql';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openStream } from '../../support/open-stream.ts';
 import { documentOf, rootFields } from '../../support/schema-document.ts';
 import { minimalVariables, type Place, placesOf, type Root } from '../../support/schema-inputs.ts';
 import { type TestApp, testApp } from '../../support/test-app.ts';
 import { makeThings, type Things } from '../../support/things.ts';
 
 const schema = buildSchema(readFileSync(new URL('../../../schema.graphql', import.meta.url), 'utf8'));
-const ROOTS = rootFields(schema).filter(({ operation }) => operation !== 'subscription');
+const ROOTS = rootFields(schema);
 
 let app: TestApp;
 let things: Things;
@@ -19,11 +20,17 @@ beforeAll(async () => {
 afterAll(() => app.close());
 
 async function ask(root: Root, variables: Record<string, unknown>) {
-  return app.raw(documentOf(schema, root, Object.keys(variables)), variables);
+  const query = documentOf(schema, root, Object.keys(variables));
+  if (root.operation !== 'subscription') return app.raw(query, variables);
+  const stream = await openStream(app, query, variables, { authorization: `Bearer ${await app.token()}` });
+  // What is let through follows on; a refusal is told at once, and ends.
+  await stream.endsWithin(5_000);
+  stream.drop();
+  return { data: undefined, ...stream.results()[0] };
 }
 
 /** Where an answer says that the input is wrong: as data, or as an error where the field has no union. */
-function refusedFields(answer: Awaited<ReturnType<typeof ask>>): readonly unknown[] {
+function refusedFields(answer: Pick<Awaited<ReturnType<typeof ask>>, 'data' | 'errors'>): readonly unknown[] {
   const told = (answer.errors ?? [])
     .filter(({ extensions }) => extensions['code'] === 'BAD_USER_INPUT')
     .map(({ extensions }) => extensions['field']);
@@ -98,6 +105,7 @@ describe('a path that is not in its one form is refused, never mended', () => {
       'restoreSecret',
       'rollbackSecret',
       'folder',
+      'secretEvents',
     ]) {
       expect(titles.join()).toContain(name);
     }
