@@ -14,6 +14,7 @@ interface Link {
 }
 type Verified = Link & { readonly header: Fields };
 class Unreadable extends Error {}
+class Misused extends Error {}
 class Broken extends Error {
   readonly sequence: number;
   constructor(sequence: number, why: string) {
@@ -152,9 +153,22 @@ async function verifyFile(file: string, earlier: Verified | null): Promise<Verif
   const part =
     first === 1 ? '' : header['retention'] ? ', after retention' : ', a part: the rest is not here';
   process.stdout.write(
-    `${file}: holds, ${first} to ${last.sequence}${part}, last hash ${last.hash}, ${trust}\n`,
+    `${file}: holds, ${last.sequence < first ? 'no events' : `${first} to ${last.sequence}`}${part}, last hash ${last.hash}, ${trust}\n`,
   );
   return { header, ...last };
+}
+
+/** A key that is mistyped would make every export look broken. */
+function requirePublicKey(key: string): void {
+  try {
+    const options = { key: Buffer.from(key, 'base64'), format: 'der', type: 'spki' } as const;
+    if (createPublicKey(options).asymmetricKeyType === 'ed25519') return;
+  } catch {
+    // Told below.
+  }
+  throw new Misused(
+    '--public-key must be the base64 that audit:public-key prints behind the id, beginning with MCow',
+  );
 }
 
 let pinned: readonly string[] | undefined;
@@ -163,8 +177,9 @@ try {
   const options = { 'public-key': { type: 'string', multiple: true }, after: { type: 'string' } } as const;
   const { values, positionals } = parseArgs({ allowPositionals: true, options });
   const [file] = positionals;
-  if (file === undefined || positionals.length > 1) throw new Unreadable('give one file');
+  if (file === undefined || positionals.length > 1) throw new Misused('give one file');
   pinned = values['public-key'];
+  pinned?.forEach(requirePublicKey);
   reading = values.after ?? '';
   const earlier = values.after === undefined ? null : await verifyFile(values.after, null);
   reading = file;
@@ -173,6 +188,7 @@ try {
   const why = error instanceof Unreadable ? error.message : 'it cannot be read, or is malformed';
   if (error instanceof Broken)
     process.stdout.write(`${reading}: BROKEN at sequence ${error.sequence}: ${error.message}\n`);
+  else if (error instanceof Misused) process.stderr.write(`audit:verify: ${error.message}\n`);
   else process.stderr.write(`${reading}: not an export: ${why}\n`);
   process.exitCode = error instanceof Broken ? 1 : 2;
 }

@@ -1,113 +1,12 @@
 import { createHash } from 'node:crypto';
 import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
+import { GRAPHIQL_TABS } from './graphiql-tabs.ts';
 
 /** The page of GraphiQL and the headers that it must be served with. */
 export interface GraphiqlPage {
   readonly html: string;
   readonly headers: Readonly<Record<string, string>>;
 }
-
-const TABS = [
-  {
-    query: `# Who you are, and your KMS keys.
-# Refused? Put a token into Headers.
-query WhoAmI {
-  viewer {
-    subject
-    organisation
-    project
-    roles
-  }
-  kmsKeys(first: 10) {
-    nodes {
-      identity
-      name
-      status
-    }
-  }
-}
-`,
-  },
-  {
-    query: `# A value is base64 and goes into the Variables
-# below, never into the query. WhoAmI tells the
-# identities for kmsKeyIdentity.
-mutation CreateSecret($input: CreateSecretInput!) {
-  createSecret(input: $input) {
-    __typename
-    ... on SecretVersionPayload {
-      secret { id path }
-      version { number createdAt }
-    }
-    ... on InvalidInputError { field }
-    ... on UserError { code message }
-  }
-}
-`,
-    variables: JSON.stringify(
-      {
-        input: {
-          path: '/app/development/db/password',
-          kmsKeyIdentity: '<identity from WhoAmI>',
-          value: { secretString: Buffer.from('correct horse').toString('base64') },
-          description: 'My first secret',
-        },
-      },
-      null,
-      2,
-    ),
-  },
-  {
-    query: `# The current value, in base64.
-# This read is in the audit log.
-query ReadSecret($path: SecretPath!) {
-  getSecretValue(input: { path: $path }) {
-    __typename
-    ... on SecretValue {
-      version
-      secretString
-      secretKeyValues { key value }
-    }
-    ... on UserError { code message }
-  }
-}
-`,
-    variables: JSON.stringify({ path: '/app/development/db/password' }, null, 2),
-  },
-  {
-    query: `# The folders and secrets that you may see.
-query Tree {
-  folder(path: "/") {
-    children(first: 50) {
-      nodes {
-        __typename
-        path
-        ... on Folder {
-          children(first: 50) {
-            nodes { __typename path }
-          }
-        }
-      }
-    }
-  }
-}
-`,
-  },
-  {
-    query: `# Who changes what, as it happens: run it, then
-# create or change a secret in another tab.
-subscription Follow {
-  secretEvents(pathPrefix: "/") {
-    at
-    kind
-    path
-    version
-    cursor
-  }
-}
-`,
-  },
-];
 
 const ICON =
   '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" width="24" height="24" fill="none" stroke="#4a6fa5" ' +
@@ -164,7 +63,7 @@ function render(): GraphiqlPage {
     favicon: `data:image/svg+xml,${encodeURIComponent(ICON)}`,
     shouldPersistHeaders: false,
     defaultEditorToolsVisibility: 'variables',
-    defaultTabs: TABS,
+    defaultTabs: GRAPHIQL_TABS,
   } satisfies Parameters<typeof renderGraphiQL>[0];
   const rendered = renderGraphiQL(options);
   const json = JSON.stringify(options);

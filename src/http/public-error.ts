@@ -1,4 +1,4 @@
-import { GraphQLError, type GraphQLSchema, Kind } from 'graphql';
+import { GraphQLError, type GraphQLSchema, isInputObjectType, Kind } from 'graphql';
 import { InvalidInputError, RequestError, UserError } from '../errors.ts';
 
 /** What a request may be told of an error: nothing of it is copied from input. */
@@ -126,7 +126,29 @@ function invalid(message: string, schema: GraphQLSchema): string {
   const value = /^Expected value of type "[[\]!]*(\w+)[\]!]*"/.exec(message);
   const expected = value && known(schema, value[1] ?? '');
   if (expected) return `A value is not of its type ${expected}.`;
-  return 'The document does not fit the schema at the position given.';
+  return inputInvalid(message, schema) ?? 'The document does not fit the schema at the position given.';
+}
+
+/** The same for arguments, input fields and fragments. */
+function inputInvalid(message: string, schema: GraphQLSchema): string | null {
+  const missing = /^Field "(\w+)\.(\w+)" of required type /.exec(message);
+  const place = missing && inputField(schema, missing[1] ?? '', missing[2] ?? '');
+  if (place) return `${place} is required.`;
+  const unknown = /^Field "\w+" is not defined by type "(\w+)"/.exec(message);
+  const input = unknown && known(schema, unknown[1] ?? '');
+  if (input) return `There is no such field on the input type ${input}.`;
+  const [, of = '', never = ''] =
+    /^Fragment (?:"\w+" )?cannot be spread here as objects of type "(\w+)" can never be of type "(\w+)"/.exec(
+      message,
+    ) ?? [];
+  const [type, fragment] = [known(schema, of), known(schema, never)];
+  return type && fragment ? `A fragment on ${fragment} cannot match here: this is ${type}.` : null;
+}
+
+function inputField(schema: GraphQLSchema, type: string, field: string): string | null {
+  const input = schema.getType(type);
+  const found = isInputObjectType(input) ? input.getFields()[field] : undefined;
+  return found ? `${type}.${found.name}` : null;
 }
 
 function known(schema: GraphQLSchema, name: string): string | null {
