@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { VariablesOf } from 'gql.tada';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { eventually, KEY_CHANGES, type KeyChange, kmsKeysOf } from '../support/kms-keys.ts';
+import { eventually } from '../support/eventually.ts';
+import { KEY_CHANGES, type KeyChange, kmsKeysOf } from '../support/kms-keys.ts';
 import { data, freshPath, type TestApp, type TestCaller, testApp } from '../support/test-app.ts';
 import * as doc from './documents.ts';
 import { PUT_POLICY } from './policy-documents.ts';

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { buildSchema } from 'graphql';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { follow } from '../../support/follow.ts';
-import { eventually } from '../../support/kms-keys.ts';
+import { eventually } from '../../support/eventually.ts';
 import { type OpenStream, openStream } from '../../support/open-stream.ts';
 import { documentOf, rootFields } from '../../support/schema-document.ts';
 import { type Reference, referencesOf, type Root } from '../../support/schema-inputs.ts';
