@@ -7,17 +7,19 @@ import type { Region } from './request-context.ts';
 export interface FollowerLimits {
   /** Streams open at one time on a gateway. */
   readonly gateway: number;
+  /** Of them, streams of one organisation: whoever makes its tokens makes as many callers as it likes. */
+  readonly organisation: number;
   /** Of them, streams of one caller. */
   readonly caller: number;
 }
 
-export const FOLLOWER_LIMITS: FollowerLimits = { gateway: 1_000, caller: 20 };
+export const FOLLOWER_LIMITS: FollowerLimits = { gateway: 1_000, organisation: 500, caller: 20 };
 
 /** Everybody who follows change events on this gateway. */
 export class Followers {
   readonly #limits: FollowerLimits;
   readonly #feeds = new Map<Region, ChangeFeed>();
-  readonly #ofCaller = new Map<string, number>();
+  readonly #open = new Map<string, number>();
   readonly #ending = new AbortController();
   #count = 0;
 
@@ -36,23 +38,33 @@ export class Followers {
     this.#ending.signal.throwIfAborted();
     const { issuer, subject, organisation } = principal;
     const caller = JSON.stringify([issuer, subject, organisation]);
-    const ofCaller = this.#ofCaller.get(caller) ?? 0;
     if (this.#count >= this.#limits.gateway) throw tooMany('A gateway has', this.#limits.gateway);
-    if (ofCaller >= this.#limits.caller) throw tooMany('A caller has', this.#limits.caller);
+    if (this.#openOf(organisation) >= this.#limits.organisation)
+      throw tooMany('An organisation has', this.#limits.organisation);
+    if (this.#openOf(caller) >= this.#limits.caller) throw tooMany('A caller has', this.#limits.caller);
     const follower = new Follower(AbortSignal.any([signal, this.#ending.signal]));
     const leaveFeed = this.feed(region).add(organisation, follower);
-    this.#count++;
-    this.#ofCaller.set(caller, ofCaller + 1);
+    const count = (change: 1 | -1) => {
+      this.#count += change;
+      for (const who of [organisation, caller]) {
+        const open = this.#openOf(who) + change;
+        if (open === 0) this.#open.delete(who);
+        else this.#open.set(who, open);
+      }
+    };
+    count(1);
     const leave = () => {
       leaveFeed();
-      this.#count--;
-      const left = (this.#ofCaller.get(caller) ?? 1) - 1;
-      if (left === 0) this.#ofCaller.delete(caller);
-      else this.#ofCaller.set(caller, left);
+      count(-1);
     };
     if (signal.aborted) leave();
     else signal.addEventListener('abort', leave, { once: true });
     return follower;
+  }
+
+  /** Streams of an organisation or of a caller, whose names are never the same: one is JSON. */
+  #openOf(who: string): number {
+    return this.#open.get(who) ?? 0;
   }
 
   /** Ends every stream in a way that lets its client go on elsewhere, and takes no new one. */

@@ -132,6 +132,10 @@ describe('without a log', () => {
     ]) {
       await expect(client.query(statement)).rejects.toThrow('permission denied');
     }
+    // Nor what a search by time rests on, by a trigger of its own for the owner's function.
+    await client.query('CREATE TEMPORARY TABLE own (organisation text, sequence bigint)');
+    const trigger = 'CREATE TRIGGER own AFTER INSERT ON own FOR EACH ROW EXECUTE FUNCTION note_audit_span()';
+    await expect(client.query(trigger)).rejects.toThrow('permission denied');
     await client.query('RESET ROLE');
     await expect(client.query('DELETE FROM audit_event')).rejects.toThrow('append-only');
     await client.end();

@@ -242,7 +242,7 @@ describe('a client', () => {
 
   test('that takes nothing is dropped, told so, costs no more than it left untaken, and goes on where it was', async () => {
     const total = 30_000;
-    const limits = { gateway: 10, caller: 1 };
+    const limits = { gateway: 10, organisation: 10, caller: 1 };
     const narrow = await startGateway(app, { streamTiming: TIMING, followerLimits: limits });
     const quiet = await ask(FOLLOW, {}, {}, narrow);
     const paths = await insertChanges(total, 500);

@@ -371,8 +371,27 @@ describe('an end', () => {
     resumed.drop();
   });
 
+  test('of an organisation that has as many streams as it may names the limit, and others follow on', async () => {
+    const limits = { gateway: 4, organisation: 2, caller: 2 };
+    const gateway = await startGateway(app, { followerLimits: limits });
+    const by = (subject: string, organisation: string) =>
+      followed({}, { ...ADMIN, subject, organisation }, gateway);
+    try {
+      const open = [await by('a', 'acme'), await by('b', 'acme')];
+      const full = await by('c', 'acme');
+      expect(await full.ended).toBe('complete');
+      expect(full.errors[0]?.message).toBe('An organisation has at most 2 open streams: close one first.');
+      const other = await by('a', 'globex');
+      await Promise.race([other.ended, new Promise((resolve) => setTimeout(resolve, 200))]);
+      expect(other.errors).toEqual([]);
+      for (const stream of [...open, other]) stream.drop();
+    } finally {
+      await gateway.close();
+    }
+  });
+
   test('of a caller who has as many streams as it may names the limit, and one that was closed makes room', async () => {
-    const limits = { gateway: 4, caller: 2 };
+    const limits = { gateway: 4, organisation: 4, caller: 2 };
     const gateway = await startGateway(app, { followerLimits: limits });
     const by = (subject: string) => followed({}, { ...ADMIN, subject }, gateway);
     try {
