@@ -7,6 +7,9 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/support/postgres.ts'],
     pool: 'forks',
+    // Files of one worker share what they import: loading the service anew for each took as long as the tests. So no file
+    // may leave behind anything that another could meet; each has a service and a database of its own.
+    isolate: false,
     maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 60_000,

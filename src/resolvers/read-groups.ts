@@ -1,5 +1,4 @@
 import { RequestError } from '../errors.ts';
-import { RemoteCallNeeded } from '../kms/key-session.ts';
 import type { ReadOutcome } from './read-values.ts';
 import { type Reading, readTogether } from './read-together.ts';
 import type { Region } from './request-context.ts';
@@ -53,7 +52,7 @@ export class ReadGroups {
         );
         for (const [index, { resolve, reject }] of group.entries()) {
           const result = results[index];
-          if (!result || result instanceof RemoteCallNeeded) reject(result);
+          if (!result || result instanceof Error) reject(result);
           else resolve(result);
         }
       } catch (error) {

@@ -4,7 +4,7 @@ import type { Transaction } from '../db/database.ts';
 import { findSecretsByKey, type Scope, type SecretRow } from '../db/secret-row.ts';
 import { touchAccess } from '../db/touch-access.ts';
 import { InvalidInputError, NotFoundError, VersionDestroyedError } from '../errors.ts';
-import { type KeySession, RemoteCallNeeded } from '../kms/key-session.ts';
+import type { KeySession } from '../kms/key-session.ts';
 import type { Facts } from '../policy/decide.ts';
 import { pathKey } from '../policy/secret-path.ts';
 import {
@@ -39,22 +39,22 @@ interface Done {
 }
 
 /**
- * Reads in one transaction for all these requests, which are of one organisation. For each its outcomes, or the
- * `RemoteCallNeeded` that it stopped with: then nothing is recorded of it.
+ * Reads in one transaction for all these requests, which are of one organisation. For each its outcomes, or the error
+ * that it stopped with, such as `RemoteCallNeeded`: then nothing is recorded of it, and the others go on.
  */
 export async function readTogether(
   region: Region,
   readings: readonly Reading[],
-): Promise<readonly (readonly ReadOutcome[] | RemoteCallNeeded)[]> {
+): Promise<readonly (readonly ReadOutcome[] | Error)[]> {
   const organisation = readings[0]?.ctx.principal.organisation ?? '';
   const contexts = readings.map(({ ctx }) => ctx);
   return withPoliciesOfAll(contexts, region, async (tx, factsOf) => {
     const storedFor = await loadAll(tx, readings, factsOf);
-    const results: (Done | RemoteCallNeeded)[] = [];
+    const results: (Done | Error)[] = [];
     for (const reading of readings) {
       results.push(await readAll(region, reading, factsOf(reading.ctx), storedFor(reading.ctx)));
     }
-    const done = results.map((result) => (result instanceof RemoteCallNeeded ? null : result));
+    const done = results.map((result) => (result instanceof Error ? null : result));
     const at = new Date(Math.max(...contexts.map(({ now }) => now().getTime())));
     const read = done.flatMap((one) => one?.read ?? []);
     await touchAccess(tx, organisation, read, at);
@@ -64,7 +64,7 @@ export async function readTogether(
       events: done[index]?.events ?? [],
     }));
     await recordTogether(tx, region.name, organisation, doings);
-    return results.map((result) => (result instanceof RemoteCallNeeded ? result : result.outcomes));
+    return results.map((result) => (result instanceof Error ? result : result.outcomes));
   });
 }
 
@@ -73,7 +73,7 @@ async function readAll(
   { ctx, keys, requests }: Reading,
   facts: Facts,
   stored: Stored,
-): Promise<Done | RemoteCallNeeded> {
+): Promise<Done | Error> {
   const done: Done = { outcomes: [], events: [], read: [] };
   try {
     await keys.each(requests, async (request) => {
@@ -92,8 +92,7 @@ async function readAll(
     });
     return done;
   } catch (error) {
-    if (error instanceof RemoteCallNeeded) return error;
-    throw error;
+    return error instanceof Error ? error : new Error('Not an error was thrown.');
   }
 }
 
