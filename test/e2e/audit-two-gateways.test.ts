@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { eventually, kmsKeysOf, requestTask } from '../support/kms-keys.ts';
+import type { AuditEvent } from '../../src/audit/event.ts';
 import { record } from '../../src/audit/record.ts';
 import { regionOfApp } from '../support/region-of-app.ts';
 import { ADMIN, type TestApp, type TestCaller, testApp } from '../support/test-app.ts';
@@ -38,10 +39,11 @@ async function writeOld(): Promise<void> {
     ...{ organisation: 'old', project: '', subject: 'old', issuer: 'https://id.example', roles: [] },
     ...{ requestId: 'r', sourceIp: null, userAgent: null },
   };
-  const event = {
-    ...{ action: 'secret.update', outcome: 'SUCCESS', errorCode: null, resourceType: 'secret' },
+  const event: AuditEvent = {
+    action: 'secret.update',
+    ...{ outcome: 'SUCCESS', errorCode: null, resourceType: 'secret' },
     ...{ resource: '/old', resourceId: null, version: null, details: {}, effects: [] },
-  } as const;
+  };
   for (let n = 0; n < OLD_EVENTS; n++) {
     const at = new Date(Date.now() - 60 * 86_400_000);
     await region.db.transaction((tx) => record(tx, region.name, actor, at, [event]));
