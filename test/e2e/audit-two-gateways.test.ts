@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { eventually, kmsKeysOf, requestTask } from '../support/kms-keys.ts';
+import { eventually } from '../support/eventually.ts';
+import { kmsKeysOf, requestTask } from '../support/kms-keys.ts';
 import type { AuditEvent } from '../../src/audit/event.ts';
 import { record } from '../../src/audit/record.ts';
 import { regionOfApp } from '../support/region-of-app.ts';
