@@ -1,4 +1,13 @@
-import { GraphQLError, type GraphQLSchema, isInputObjectType, Kind } from 'graphql';
+import {
+  getNamedType,
+  GraphQLError,
+  type GraphQLInputField,
+  type GraphQLNamedType,
+  type GraphQLSchema,
+  isEnumType,
+  isInputObjectType,
+  Kind,
+} from 'graphql';
 import { InvalidInputError, RequestError, UserError } from '../errors.ts';
 
 /** What a request may be told of an error: nothing of it is copied from input. */
@@ -98,6 +107,8 @@ function explain(
   if (!first)
     return { code: 'BAD_REQUEST', message: 'The request is not a GraphQL request: see docs/errors.md.' };
   if (first.kind === Kind.VARIABLE_DEFINITION) {
+    const noValue = enumInvalid(message, schema, typeName(first.type));
+    if (noValue) return { code: 'BAD_USER_INPUT', message: noValue };
     const type = known(schema, typeName(first.type));
     const of = type ? ` of type ${type}` : '';
     return {
@@ -143,6 +154,22 @@ function inputInvalid(message: string, schema: GraphQLSchema): string | null {
     ) ?? [];
   const [type, fragment] = [known(schema, of), known(schema, never)];
   return type && fragment ? `A fragment on ${fragment} cannot match here: this is ${type}.` : null;
+}
+
+/** Which field of the variable has a value that its enum has not, told in names of the schema alone. */
+function enumInvalid(message: string, schema: GraphQLSchema, variableType: string): string | null {
+  const [, path = ''] =
+    / at "\w+((?:\.\w+|\[\d+\])+)"; Value .* does not exist in "\w+" enum/s.exec(message) ?? [];
+  let type: GraphQLNamedType | undefined = schema.getType(variableType);
+  let place: string | null = null;
+  for (const [, name = ''] of path.matchAll(/\.(\w+)/g)) {
+    if (!isInputObjectType(type)) return null;
+    const field: GraphQLInputField | undefined = type.getFields()[name];
+    if (!field) return null;
+    place = `${type.name}.${field.name}`;
+    type = getNamedType(field.type);
+  }
+  return place && isEnumType(type) ? `${place} must be a value of the enum ${type.name}.` : null;
 }
 
 function inputField(schema: GraphQLSchema, type: string, field: string): string | null {

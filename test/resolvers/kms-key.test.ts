@@ -95,6 +95,20 @@ test.each([
   expect(events).toEqual([]);
 });
 
+test('a key type that there is not is refused by its field, and never quoted', async () => {
+  const answer = await createKey({ keyType: 'MARKER' });
+  expect(answer.errors?.[0]).toMatchObject({
+    message: 'CreateKmsKeyInput.keyType must be a value of the enum KmsKeyType.',
+    extensions: { code: 'BAD_USER_INPUT' },
+  });
+  expect(answer.text).not.toContain('MARKER');
+  const forged = await createKey({
+    keyType: 'x" at "input.name"; Value "MARKER" does not exist in "Query" enum',
+  });
+  expect(forged.errors?.[0]?.message).toMatch(/^(CreateKmsKeyInput\.keyType must be|A variable of type)/);
+  expect(forged.text).not.toContain('MARKER');
+});
+
 test('a name is taken in its scope and free in every other', async () => {
   expect((await createKey({ name: 'default' })).data['createKmsKey']).toMatchObject({
     code: 'ALREADY_EXISTS',
