@@ -115,8 +115,13 @@ describe.skipIf(!hasChromium)(title, { timeout: 60_000 }, () => {
     const kmsKeyIdentity = (await app.gql(doc.KMS_KEYS, {})).data.kmsKeys?.nodes[0]?.identity ?? '';
     const { page, elsewhere, complaints } = await openPage(`${url}#token=${token}`);
     await openTab(page, 'Follow');
-    await page.getByRole('button', { name: /Execute query/ }).click();
-    await page.getByRole('button', { name: /Stop query/ }).waitFor();
+    const stop = page.getByRole('button', { name: /Stop query/ });
+    const isFollowing = async () => {
+      if (await stop.isVisible()) return true;
+      await page.getByRole('button', { name: /Execute query/ }).click();
+      return stop.isVisible();
+    };
+    await expect.poll(isFollowing, { timeout: 20_000, interval: 1_000 }).toBe(true);
     for (const path of ['/graphiql/first', '/graphiql/second']) {
       const value = { secretString: data('v') };
       await expect
@@ -145,4 +150,5 @@ async function openTab(page: Page, name: string): Promise<void> {
     return tab.getAttribute('aria-selected');
   };
   await expect.poll(isSelected, { timeout: 10_000, interval: 300 }).toBe('true');
+  await expect.poll(() => page.locator('.graphiql-query-editor').innerText()).toContain(name);
 }
