@@ -1,8 +1,8 @@
 import { chainBase, type ChainBase, walk } from '../audit/verify-chain.ts';
 import { findAuditEvents } from '../db/find-audit-events.ts';
+import { DAY_MS } from '../resolvers/day.ts';
 import { AuditSigner, type ChainRegion } from '../resolvers/audit-signer.ts';
 
-const DAY_MS = 24 * 60 * 60 * 1_000;
 const BATCH = 2_000;
 const ANY = {
   ...{ project: null, actions: null, outcome: null, subject: null, issuer: null, resource: null },

@@ -1,6 +1,7 @@
 import { InvalidInputError } from '../errors.ts';
 import { parseSecretPath } from '../policy/secret-path.ts';
 import { requireOnSecret } from './authorise.ts';
+import { DAY_MS } from './day.ts';
 import { EventDraft } from './event-draft.ts';
 import { regionOf } from './input/region-of.ts';
 import { lockLiveSecret } from './lock-live-secret.ts';
@@ -16,7 +17,6 @@ export interface DeleteSecretInput {
 }
 
 const MAX_RECOVERY_WINDOW_DAYS = 90;
-const DAY_MS = 24 * 60 * 60 * 1000;
 
 /** Frees the path and keeps the secret for its recovery window; a window of 0 purges it now, which is a right of its own. */
 export async function deleteSecret(

@@ -1,11 +1,11 @@
 import { timingSafeEqual } from 'node:crypto';
-import type { Transaction } from '../db/database.ts';
 import { InvalidInputError } from '../errors.ts';
 import { canonical } from '../kms/canonical.ts';
+import { DAY_MS } from './day.ts';
 import type { Operation } from './operate.ts';
 
 /** For so long the result of a call is given again. */
-export const RESULT_KEPT_MS = 24 * 60 * 60 * 1000;
+export const RESULT_KEPT_MS = DAY_MS;
 
 /** What came of the first call with an idempotency key: which secret and version, or which KMS key. */
 export interface FirstResult {
@@ -32,10 +32,7 @@ export async function claimIdempotencyKey(
   const fingerprint = new Uint8Array(region.rootKeys.fingerprint(rootKeyId, encode(input)));
   const claim = { ...where, rootKeyId, fingerprint, createdAt: at };
   const { count } = await tx.idempotencyRecord.createMany({ data: [claim], skipDuplicates: true });
-  if (count === 1) {
-    await forgetExpired(tx, where.organisation, at);
-    return null;
-  }
+  if (count === 1) return null;
   const first = await tx.idempotencyRecord.findUniqueOrThrow({ where: { claim: where } });
   const expired = at.getTime() - first.createdAt.getTime() >= RESULT_KEPT_MS;
   const ofAnother = secretId !== undefined && first.resourceId !== secretId;
@@ -87,16 +84,6 @@ export async function forgetResults(
       ...(version === undefined ? {} : { version }),
     },
   });
-}
-
-/** A few at a time, with each new claim: a fingerprint is not kept longer than it is of use. */
-async function forgetExpired(tx: Transaction, organisation: string, at: Date): Promise<void> {
-  await tx.$executeRaw`
-    DELETE FROM idempotency_record WHERE ctid IN (
-      SELECT ctid FROM idempotency_record
-      WHERE organisation = ${organisation} AND created_at < ${new Date(at.getTime() - RESULT_KEPT_MS)}
-      LIMIT 10 FOR UPDATE SKIP LOCKED
-    )`;
 }
 
 function claimOf({ ctx, event }: Operation, key: string) {
