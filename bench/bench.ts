@@ -8,7 +8,8 @@ import { machineFacts } from './machine-facts.ts';
 import { medianLoad } from './median-load.ts';
 import { ratiosOf } from './ratios.ts';
 import { factsText, ratiosText, rowsText } from './report.ts';
-import { ROWS } from './rows.ts';
+import { openForProfile, profileRow } from './profile/profile-row.ts';
+import { ROWS, type Row } from './rows.ts';
 import { untilStopped } from './until-stopped.ts';
 import { UsageError, wholeNumber } from './usage.ts';
 
@@ -23,6 +24,7 @@ function parseOptions() {
       only: text,
       json: text,
       log: text,
+      profile: text,
     },
   });
   const names = values.only?.split(',') ?? ROWS.map(({ name }) => name);
@@ -30,16 +32,26 @@ function parseOptions() {
   if (unknown.length > 0) {
     throw new UsageError(`--only knows ${ROWS.map(({ name }) => name).join(',')}, not ${unknown.join(',')}`);
   }
+  const workers = wholeNumber('workers', values.workers);
   return {
+    profile: values.profile === undefined ? null : profiledRow(values.profile, workers),
     rows: ROWS.filter(({ name }) => names.includes(name)),
     rounds: wholeNumber('rounds', values.rounds),
     timing: {
       warmupMs: wholeNumber('warmup', values.warmup) * 1_000,
       measureMs: wholeNumber('seconds', values.seconds) * 1_000,
     },
-    candidates: { workers: wholeNumber('workers', values.workers), logFile: values.log ?? null },
+    candidates: { workers, logFile: values.log ?? null },
     json: values.json ?? null,
   };
+}
+
+function profiledRow(name: string, workers: number): Row {
+  const rows = ROWS.filter(({ candidate }) => candidate === 'service');
+  const row = rows.find((each) => each.name === name);
+  if (!row) throw new UsageError(`--profile knows ${rows.map((each) => each.name).join(', ')}`);
+  if (workers !== 1) throw new UsageError('--profile looks into one process: not together with --workers');
+  return row;
 }
 
 async function bench(candidates: Candidates, options: ReturnType<typeof parseOptions>): Promise<void> {
@@ -78,6 +90,12 @@ async function bench(candidates: Candidates, options: ReturnType<typeof parseOpt
 
 await untilStopped(async (stopping) => {
   const options = parseOptions();
+  const { profile, timing } = options;
+  if (profile) {
+    const opened = await openForProfile(options.candidates);
+    await stopping.closing(opened.candidates, () => profileRow(opened, profile, timing));
+    return;
+  }
   const candidates = await Candidates.open(options.candidates);
   await stopping.closing(candidates, () => bench(candidates, options));
 });
