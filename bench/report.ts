@@ -33,6 +33,7 @@ export function rowsText(rows: ReadonlyMap<string, MeasuredLoad>): string {
 }
 
 export function ratiosText(ratios: readonly Ratio[]): string {
+  if (ratios.length === 0) return '';
   const lines = ratios.map(({ name, value, rounds, bound, target, met }) => [
     name,
     value.toFixed(3),
