@@ -8,6 +8,9 @@ interface OwnMessage {
   readonly ack?: number;
 }
 
+/** Until what a process had written before its end has been read. */
+const LAST_WORDS_MS = 50;
+
 /**
  * Has another worker take the connections that were handed to one which dies before it takes them. Node forgets them: it
  * waits for an answer (`lib/internal/cluster/round_robin_handle.js`), and the client for ever. So the answer "not accepted"
@@ -23,7 +26,14 @@ export function passOnUntaken(worker: Worker): void {
     return send(...all);
   };
   child.on('internalMessage', ({ ack }: OwnMessage) => ack !== undefined && untaken.delete(ack));
-  child.once('disconnect', () => {
-    for (const ack of untaken) child.emit('internalMessage', { cmd: 'NODE_CLUSTER', ack, accepted: false });
+  child.once('exit', () => {
+    setTimeout(() => {
+      // With a connection under way Node does not notice by itself that the channel has ended.
+      if (child.connected) child.disconnect();
+      setImmediate(() => {
+        for (const ack of untaken)
+          child.emit('internalMessage', { cmd: 'NODE_CLUSTER', ack, accepted: false });
+      });
+    }, LAST_WORDS_MS);
   });
 }

@@ -196,7 +196,7 @@ describe('two workers', () => {
     const text = await other.get('/metrics');
     expect(text).toMatch(/^process_resident_memory_bytes \d+$/m);
     for (const line of text.split('\n'))
-      expect(line).toMatch(/^($|#|[a-z_]+(\{[^}]*\})? (Na[Nn]|[+-]?Inf|-?[\d.e+-]+)$)/);
+      expect(line).toMatch(/^($|#|[a-z_\d]+(\{[^}]*\})? (Na[Nn]|[+-]?Inf|-?[\d.e+-]+)$)/);
   });
 
   test('one that is killed is replaced, while the other answers, and what it counted stays counted', async () => {
@@ -235,6 +235,7 @@ describe('two workers', () => {
     );
     for (const { end } of begun) end();
     for (const { answer } of begun) expect((await answer).status).toBe(200);
+    for (const connection of connections.values()) connection.close();
     expect(await service.exit()).toBe(0);
     for (const msg of ['stopping', 'stopped'])
       expect(service.logged().filter((line) => line['msg'] === msg)).toHaveLength(1);
