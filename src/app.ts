@@ -14,7 +14,7 @@ import { watchUnusedConnections } from './http/watch-unused-connections.ts';
 import { tasksOf } from './jobs/tasks.ts';
 import { type FollowerLimits, Followers } from './resolvers/followers.ts';
 import type { Region } from './resolvers/request-context.ts';
-import { openRegion } from './open-region.ts';
+import { openPreparedRegion, openRegion } from './open-region.ts';
 import { provisionDevelopment } from './provision-development.ts';
 
 /** The service, built and ready to listen. */
@@ -37,6 +37,10 @@ export interface AppOptions {
   readonly external?: ExternalKms;
   readonly followerLimits?: FollowerLimits;
   readonly streamTiming?: StreamTiming;
+  /** Where it is one of several processes. */
+  readonly metrics?: Metrics;
+  /** The regions were migrated, checked and provisioned by the process that started this one. */
+  readonly isPrepared?: boolean;
 }
 
 /** Builds the service: the only place that constructs things. */
@@ -56,7 +60,9 @@ export async function createApp(config: Config, log: Logger, options: AppOptions
     for (const provider of external.providers) closing.push(() => provider.close());
     const regions: Region[] = [];
     for (const region of config.regions) {
-      const opened = await openRegion(config, region, embedded, log, external);
+      const opened = options.isPrepared
+        ? await openPreparedRegion(region, log, external)
+        : await openRegion(config, region, embedded, log, external);
       closing.push(() => opened.close());
       regions.push(opened.region);
       const queue = await openJobQueue(
@@ -66,7 +72,7 @@ export async function createApp(config: Config, log: Logger, options: AppOptions
       );
       closing.push(() => queue.close());
     }
-    if (developmentIssuer) await provisionDevelopment(regions, now);
+    if (developmentIssuer && !options.isPrepared) await provisionDevelopment(regions, now);
     const issuers = config.issuers ?? (developmentIssuer ? [developmentIssuer.config] : []);
     const followers = new Followers(options.followerLimits);
     const server = createServer(
@@ -78,7 +84,7 @@ export async function createApp(config: Config, log: Logger, options: AppOptions
         graphiql: config.graphiql,
         corsOrigins: config.corsOrigins,
         loopbackOnly: !config.production && developmentIssuer !== null,
-        metrics: new Metrics(),
+        metrics: options.metrics ?? new Metrics(),
         followers,
         streamTiming: options.streamTiming ?? STREAM_TIMING,
         ready: readiness(regions, now, log),

@@ -20,6 +20,8 @@ export interface Config {
   readonly production: boolean;
   readonly host: string;
   readonly port: number;
+  /** How many gateways, each a process, listen on that port. */
+  readonly workers: number;
   readonly dataDir: string;
   /** The default region first. */
   readonly regions: readonly RegionConfig[];
@@ -36,6 +38,7 @@ export interface Config {
 }
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'silent'] as const;
+const MAX_WORKERS = 64;
 const LOOPBACK = ['127.0.0.1', '::1', 'localhost'];
 const REGION_NAME = /^[a-z0-9][a-z0-9-]{0,62}$/;
 
@@ -45,6 +48,7 @@ export const ENVIRONMENT_KEYS = [
   'HOST',
   'PORT',
   'DATABASE_URL',
+  'STRONGROOM_WORKERS',
   'STRONGROOM_DATA_DIR',
   'STRONGROOM_REGIONS',
   'STRONGROOM_ISSUERS',
@@ -134,6 +138,7 @@ export function readConfig(environment: Environment): Config {
     production,
     host,
     port: attempt('PORT', () => portNumber(get('PORT') ?? '4000'), 0),
+    workers: attempt('STRONGROOM_WORKERS', () => workerCount(get('STRONGROOM_WORKERS') ?? '1'), 1),
     dataDir: get('STRONGROOM_DATA_DIR') ?? '.strongroom',
     regions,
     issuers,
@@ -238,6 +243,12 @@ function list(text: string | undefined): readonly string[] {
 function portNumber(text: string): number {
   if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535)
     throw new Error('must be a whole number from 0 to 65535');
+  return Number(text);
+}
+
+function workerCount(text: string): number {
+  if (!/^[1-9]\d?$/.test(text) || Number(text) > MAX_WORKERS)
+    throw new Error(`must be a whole number from 1 to ${MAX_WORKERS}`);
   return Number(text);
 }
 

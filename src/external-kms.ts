@@ -4,8 +4,8 @@ import { BoundedProvider } from './kms/bounded-provider.ts';
 import { openProviders } from './kms/open-providers.ts';
 import { maySelect } from './kms/provider-config.ts';
 import type { KmsProvider } from './kms/provider.ts';
-import { StartError } from './open-region.ts';
 import type { Region } from './resolvers/request-context.ts';
+import { StartError } from './start-error.ts';
 
 /** The providers of keys that live outside, and which of their keys an organisation may bind. */
 export interface ExternalKms {

@@ -8,16 +8,12 @@ import { errorFacts, type Logger } from './http/log.ts';
 import { KeyCache } from './kms/key-cache.ts';
 import { LocalProvider } from './kms/local-provider.ts';
 import type { KmsProvider } from './kms/provider.ts';
-import { RootKeys } from './kms/root-keys.ts';
+import { type RootKey, RootKeys } from './kms/root-keys.ts';
 import { PolicyStore } from './resolvers/policy-store.ts';
 import { ReadGroups } from './resolvers/read-groups.ts';
 import type { Region } from './resolvers/request-context.ts';
 import { openRootKeyFile } from './root-key-file.ts';
-
-/** A start that nobody can go on from; its message is for the operator. */
-export class StartError extends Error {
-  override readonly name = 'StartError';
-}
+import { StartError } from './start-error.ts';
 
 /** A region, ready for operations. */
 export interface OpenRegion {
@@ -26,14 +22,32 @@ export interface OpenRegion {
   readonly close: () => Promise<void>;
 }
 
+/** A region whose database is migrated, and whose root keys exist. */
+export interface PreparedRegion {
+  readonly name: string;
+  readonly databaseUrl: string;
+  readonly rootKeys: readonly RootKey[];
+}
+
+type External = Pick<Region, 'mayBind'> & { readonly providers: readonly KmsProvider[] };
+
 /** Migrates and opens a region's database, and its keys. Throws `StartError`. */
 export async function openRegion(
   config: Config,
-  { name, databaseUrl, rootKeys }: RegionConfig,
+  region: RegionConfig,
   embedded: EmbeddedPostgres | null,
   log: Logger,
-  external: Pick<Region, 'mayBind'> & { readonly providers: readonly KmsProvider[] },
+  external: External,
 ): Promise<OpenRegion> {
+  return openCheckedRegion(await prepareRegion(config, region, embedded), log, external);
+}
+
+/** Migrates a region's database, and finds its root keys or makes one. Throws `StartError`. */
+export async function prepareRegion(
+  config: Config,
+  { name, databaseUrl, rootKeys }: RegionConfig,
+  embedded: EmbeddedPostgres | null,
+): Promise<PreparedRegion> {
   const connectionString = databaseUrl ?? embedded?.connectionString;
   if (connectionString === undefined) throw new Error('A region without a database.');
   try {
@@ -45,7 +59,37 @@ export async function openRegion(
         JSON.stringify(errorFacts(error)),
     );
   }
-  const keys = new RootKeys(rootKeys ?? (await openRootKeyFile(config.dataDir, name)));
+  return {
+    name,
+    databaseUrl: connectionString,
+    rootKeys: rootKeys ?? (await openRootKeyFile(config.dataDir, name)),
+  };
+}
+
+/** Opens a prepared region, if its root keys are those that its database needs. Throws `StartError`. */
+export async function openCheckedRegion(
+  prepared: PreparedRegion,
+  log: Logger,
+  external: External,
+): Promise<OpenRegion> {
+  const opened = await openPreparedRegion(prepared, log, external);
+  try {
+    await requireRootKeys(opened.region);
+  } catch (error) {
+    await opened.close();
+    throw error;
+  }
+  return opened;
+}
+
+/** Opens a region that this service has prepared and checked, perhaps in another process. */
+export async function openPreparedRegion(
+  { name, databaseUrl: connectionString, rootKeys }: RegionConfig,
+  log: Logger,
+  external: External,
+): Promise<OpenRegion> {
+  if (connectionString === null || rootKeys === null) throw new Error('A region that was not prepared.');
+  const keys = new RootKeys(rootKeys);
   const db = new Database(connectionString, (error) =>
     log.warn(errorFacts(error), 'database connection lost'),
   );
@@ -77,12 +121,6 @@ export async function openRegion(
     policies,
     reads: new ReadGroups(),
   };
-  try {
-    await requireRootKeys(region);
-  } catch (error) {
-    await close();
-    throw error;
-  }
   return { region, connectionString, close };
 }
 

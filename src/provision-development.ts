@@ -1,8 +1,8 @@
+import { DEVELOPMENT_ORGANISATION } from './development-organisation.ts';
 import { createKmsKey } from './resolvers/create-kms-key.ts';
 import type { Region } from './resolvers/request-context.ts';
 import { systemContext } from './resolvers/system-context.ts';
 
-export const DEVELOPMENT_ORGANISATION = 'acme';
 const FIRST_KEY = 'default';
 
 /** Gives the development organisation its first KMS key, as the operation that everybody uses, in the default region. */

@@ -89,6 +89,7 @@ describe('a configuration that does not work', () => {
       'STRONGROOM_CORS_ORIGINS',
       ['*', 'null', 'app.example.com', 'https://app.example.com/', `https://a.example/${CANARY}`],
     ],
+    ['STRONGROOM_WORKERS', ['0', '-1', '1.5', '65', '100', '02', ' 2', '2x', 'auto', CANARY]],
     ['STRONGROOM_AUDIT_RETENTION_DAYS', ['0', '-1', '1.5', '100000', '30d', CANARY]],
     ['STRONGROOM_LOG_LEVEL', ['INFO', 'trace2', CANARY, 'toString']],
   ] as const)('is refused for its %s', (name, values) => {
@@ -102,6 +103,12 @@ describe('a configuration that does not work', () => {
         expect(problems({ [name]: value })).toEqual([`${name} is no variable of this release`]);
     },
   );
+
+  it('is told which numbers of workers there are', () => {
+    expect(problems({ STRONGROOM_WORKERS: '65' })).toEqual([
+      'STRONGROOM_WORKERS must be a whole number from 1 to 64',
+    ]);
+  });
 
   it('is refused where two regions would share the embedded database', () => {
     expect(problems({ STRONGROOM_REGIONS: '[{"name":"a"},{"name":"b"}]' })[0]).toMatch(
@@ -183,6 +190,7 @@ describe('development', () => {
       production: false,
       host: '127.0.0.1',
       port: 4000,
+      workers: 1,
       dataDir: '.strongroom',
       regions: [{ name: 'local-1', databaseUrl: null, rootKeys: null }],
       issuers: null,
@@ -216,6 +224,8 @@ describe('development', () => {
     expect(config.corsOrigins).toEqual(['https://a.example', 'http://localhost:3000']);
     expect(config.graphiql).toBe(false);
     expect(readConfig({ PORT: '0' }).port).toBe(0);
+    for (const workers of [1, 9, 10, 64])
+      expect(readConfig({ STRONGROOM_WORKERS: String(workers) }).workers).toBe(workers);
   });
 });
 

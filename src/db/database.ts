@@ -9,7 +9,8 @@ export type Transaction = Prisma.TransactionClient;
 /** The role that migrations make: it may insert and select audit events, not change them. */
 const SERVICE_ROLE = 'strongroom_service';
 
-const MAX_CONNECTIONS = 16;
+/** Of one `Database`. */
+export const MAX_CONNECTIONS = 16;
 const TRANSACTION_WAIT_MS = 15_000;
 const TRANSACTION_TIMEOUT_MS = 20_000;
 const ATTEMPTS = 4;

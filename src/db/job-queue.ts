@@ -21,7 +21,7 @@ class TaskFailed extends Error {
 
 const EVERY_MINUTE = '* * * * *';
 /** One listens for work, one works, one keeps the time. */
-const MAX_CONNECTIONS = 4;
+export const MAX_CONNECTIONS = 4;
 const MAX_ATTEMPTS = 5;
 
 /** Makes or updates the queue's own schema, as the database's owner. */

@@ -1,4 +1,14 @@
-import { collectDefaultMetrics, Counter, Histogram, Registry } from 'prom-client';
+import {
+  collectDefaultMetrics,
+  Counter,
+  Histogram,
+  type MetricObjectWithValues,
+  Registry,
+} from 'prom-client';
+import type { MetricValue } from 'prom-client';
+
+/** What was counted and measured in one process. */
+export type MetricValues = readonly MetricObjectWithValues<MetricValue<string>>[];
 
 /** Prometheus metrics. Labels are names of ours only: a client chooses none of them. */
 export class Metrics {
@@ -6,7 +16,11 @@ export class Metrics {
   readonly #requests: Histogram<'path' | 'status'>;
   readonly #refusals: Counter<'code'>;
 
-  constructor() {
+  readonly #total: (() => Promise<string>) | null;
+
+  /** `total` answers for all processes of the service, where this one is not alone. */
+  constructor(total: (() => Promise<string>) | null = null) {
+    this.#total = total;
     collectDefaultMetrics({ register: this.#registry });
     this.#requests = new Histogram({
       name: 'strongroom_http_request_duration_seconds',
@@ -26,8 +40,14 @@ export class Metrics {
     return this.#registry.contentType;
   }
 
+  /** Of the whole service. */
   text(): Promise<string> {
-    return this.#registry.metrics();
+    return this.#total ? this.#total() : this.#registry.metrics();
+  }
+
+  /** Of this process. */
+  values(): Promise<MetricValues> {
+    return this.#registry.getMetricsAsJSON();
   }
 
   observe(path: string, status: number, milliseconds: number): void {
