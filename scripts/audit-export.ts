@@ -23,7 +23,7 @@ const ANY = {
     subject: null,
     issuer: null,
     resource: null,
-    pathKeys: null,
+    folder: null,
   },
   requestId: null,
 };

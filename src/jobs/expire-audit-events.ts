@@ -6,7 +6,7 @@ import { AuditSigner, type ChainRegion } from '../resolvers/audit-signer.ts';
 const BATCH = 2_000;
 const ANY = {
   ...{ project: null, actions: null, outcome: null, subject: null, issuer: null, resource: null },
-  ...{ pathKeys: null, requestId: null, until: null },
+  ...{ folder: null, requestId: null, until: null },
 };
 
 /**

@@ -1,7 +1,7 @@
 import { AUDIT_ACTIONS } from '../audit/event.ts';
 import { type AuditEventCriteria, findAuditEvents } from '../db/find-audit-events.ts';
 import { type FieldPath, InvalidInputError } from '../errors.ts';
-import { afterFolder, folderKeyPrefix, parseFolderPath } from '../policy/secret-path.ts';
+import { parseFolderPath } from '../policy/secret-path.ts';
 import { requireAuditRead } from './audit-access.ts';
 import type { AuditEvent } from './audit-event.ts';
 import { type Connection, connectionOf } from './connection.ts';
@@ -54,16 +54,13 @@ function parseFilter(filter: AuditEventFilter): Omit<AuditEventCriteria, 'organi
     parseText(filter[name], ['filter', name]);
   const time = (name: 'since' | 'until') =>
     filter[name] == null ? null : parseDateTime(filter[name], ['filter', name]);
-  const prefix =
-    filter.pathPrefix == null ? null : parseFolderPath(filter.pathPrefix, ['filter', 'pathPrefix']);
-  const above = prefix === null ? null : folderKeyPrefix(prefix);
   const criteria = {
     actions: parseActions(filter.actions, ['filter', 'actions']),
     outcome: filter.outcome ?? null,
     subject: text('subject'),
     issuer: text('issuer'),
     resource: text('resource'),
-    pathKeys: above === null ? null : { above, below: afterFolder(above) },
+    folder: filter.pathPrefix == null ? null : parseFolderPath(filter.pathPrefix, ['filter', 'pathPrefix']),
     requestId: text('requestId'),
     since: time('since'),
     until: time('until'),
