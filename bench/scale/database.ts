@@ -14,9 +14,9 @@ export interface Databases {
   close(): Promise<void>;
 }
 
-/** As on a small server of its own; commits reach the disk. */
+/** As on a server of its own, whose memory holds the databases; commits reach the disk. */
 const SETTINGS = {
-  ...{ synchronous_commit: 'on', fsync: 'on', full_page_writes: 'on', shared_buffers: '2GB' },
+  ...{ synchronous_commit: 'on', fsync: 'on', full_page_writes: 'on', shared_buffers: '4GB' },
   ...{ effective_cache_size: '6GB', max_wal_size: '4GB', maintenance_work_mem: '256MB' },
 };
 
