@@ -30,6 +30,40 @@ export function selectFromScope({ filter, where }: Search, columns: Prisma.Sql):
   return Prisma.sql`SELECT ${columns} FROM ${SECRETS} WHERE ${where} AND ${isVisible(KEY, filter)}`;
 }
 
+/** An order of all secrets of a scope, which an index has together with their path keys. */
+export interface Walk {
+  /** Which secrets are in it: a condition on s. */
+  readonly among: Prisma.Sql;
+  /** What of s it goes by, then by ids. */
+  readonly position: Prisma.Sql;
+  readonly direction: Prisma.Sql;
+  /** How many secrets are looked at before the walk gives up. */
+  readonly most: number;
+}
+
+/** The ids of what the caller may find and meets the conditions, in the order of the walk, as far as that goes. */
+export function selectFromWalk(
+  filter: ListFilter,
+  conditions: readonly Prisma.Sql[],
+  { among, position, direction, most }: Walk,
+): Prisma.Sql {
+  return Prisma.sql`
+    SELECT w.id FROM (
+      SELECT s.organisation, s.id, s.path_key, ${position} AS position FROM secret s
+      WHERE ${among} ORDER BY ${position} ${direction}, s.id ${direction} LIMIT ${most}) AS w
+    ${conditions.length > 0 ? thatMeet(conditions) : Prisma.empty}
+    WHERE ${isVisible(Prisma.sql`w.path_key`, filter)} ORDER BY w.position ${direction}, w.id ${direction}`;
+}
+
+/** A row is fetched for its conditions only where the caller may find it. */
+function thatMeet(conditions: readonly Prisma.Sql[]): Prisma.Sql {
+  return Prisma.sql`
+    CROSS JOIN LATERAL (
+      SELECT FROM ${SECRETS}
+      WHERE s.organisation = w.organisation AND s.id = w.id AND ${Prisma.join([...conditions], ' AND ')}
+      OFFSET 0) AS met`;
+}
+
 /**
  * The ids of the first `limit` secrets in the order of their path keys, and of ids. It goes from range to range and stops
  * with the page: one probe of the index for a range, one entry for a row.
