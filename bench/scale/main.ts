@@ -20,14 +20,20 @@ const WARM_UP_SHARE = 0.25;
 async function main(options: Options): Promise<void> {
   const databases = await openDatabases(options.keep);
   const sites: Site[] = [];
+  const close = async () => {
+    for (const site of sites.splice(0)) await site.close();
+    await databases.close();
+  };
+  // Postgres is in a session of its own: an interrupt passes it by.
+  const interrupt = () => void close().finally(() => process.exit(130));
+  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
   try {
     const issuer = await openIssuer();
     for (const size of options.sizes) sites.push(await openSite(databases, issuer, size));
     const series = await measureAll(sites, options);
     await report(series, options);
   } finally {
-    for (const site of sites) await site.close();
-    await databases.close();
+    await close();
   }
 }
 

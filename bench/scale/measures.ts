@@ -4,10 +4,13 @@ import { encodeCursor } from '../../src/resolvers/input/parse-page.ts';
 import type { Answer } from './connection.ts';
 import { ABOVE, BESIDE, COMMON_LABEL, FLAT, RARE_LABEL, type Tree } from './tree.ts';
 
+/** An administrator, and two who see 1 %: by literal prefixes, and by a pattern with a star in the middle. */
+export type Caller = 'admin' | 'auditor' | 'starred';
+
 /** What is asked again and again, and how long it takes. */
 export interface Measure {
   readonly name: string;
-  readonly caller: 'admin' | 'auditor';
+  readonly caller: Caller;
   readonly query: string;
   /** Of one request; each chooses anew where it can. */
   variables(tree: Tree): unknown;
@@ -16,6 +19,8 @@ export interface Measure {
 }
 
 const PAGE = 20;
+const ALL: readonly Caller[] = ['admin', 'auditor', 'starred'];
+const MOST: readonly Caller[] = ['admin', 'auditor'];
 
 const READ = `query ($input: GetSecretValueInput!) { getSecretValue(input: $input) {
   ... on SecretValue { path secretString version } ... on UserError { code message } } }`;
@@ -41,33 +46,34 @@ export const MEASURES: readonly Measure[] = [
     variables: (tree) => ({ input: { path: anyPath(tree), value: { secretString: VALUE } } }),
     holds: ({ version }) => version !== undefined,
   },
-  ...both('folder above huge subtrees', FOLDER, () => ({ path: ABOVE })),
-  ...both('folder beside a huge subtree', FOLDER, () => ({ path: BESIDE })),
+  ...each(ALL, 'folder above huge subtrees', FOLDER, () => ({ path: ABOVE })),
+  ...each(MOST, 'folder beside a huge subtree', FOLDER, () => ({ path: BESIDE })),
   {
     ...{ name: 'huge flat folder', caller: 'admin', query: FOLDER },
     variables: (tree) => ({ path: FLAT, after: anyChild(tree) }),
     holds: isFullPage,
   },
-  ...both('list by path below a folder', LIST, (tree) => ({
+  ...each(ALL, 'list by path below a folder', LIST, (tree) => ({
     filter: { pathPrefix: ABOVE },
     after: anyPosition(tree),
   })),
-  ...both('list by path, common label', LIST, (_, caller) => ({
+  ...each(MOST, 'list by path, common label', LIST, (_, caller) => ({
     filter: { labels: [caller === 'admin' ? COMMON_LABEL : { key: 'environment', value: 'prod' }] },
   })),
-  ...both('list by path, rare label', LIST, () => ({ filter: { labels: [RARE_LABEL] } })),
-  ...both('list by time of change', LIST, () => ({ orderBy: LATEST })),
+  ...each(MOST, 'list by path, rare label', LIST, () => ({ filter: { labels: [RARE_LABEL] } })),
+  ...each(ALL, 'list by time of change', LIST, () => ({ orderBy: LATEST })),
 ];
 
 const VALUE = Buffer.from('a value that was put by the benchmark').toString('base64');
 const LATEST = { field: 'UPDATED_AT', direction: 'DESC' };
 
-function both(
+function each(
+  callers: readonly Caller[],
   name: string,
   query: string,
-  variables: (tree: Tree, caller: Measure['caller']) => unknown,
+  variables: (tree: Tree, caller: Caller) => unknown,
 ): Measure[] {
-  return (['admin', 'auditor'] as const).map((caller) => ({
+  return callers.map((caller) => ({
     ...{ name, caller, query },
     variables: (tree) => variables(tree, caller),
     holds: isFullPage,

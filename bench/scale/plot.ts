@@ -4,6 +4,8 @@ const [WIDTH, HEIGHT] = [1_080, 640];
 const FRAME = { left: 80, right: 360, top: 60, bottom: 70 };
 const FIT = { width: WIDTH - FRAME.left - FRAME.right, height: HEIGHT - FRAME.top - FRAME.bottom };
 const COLOURS = ['#1f5fa8', '#b5442b', '#2f7d4f', '#7a4fa3', '#9a6b00', '#00798c', '#a83279', '#4d5358'];
+/** The lines of callers who do not see all. */
+const DASHES: Readonly<Record<string, string>> = { auditor: '7 4', starred: '2 3' };
 const LABEL_PX = 17;
 
 /** An SVG: the median latency of each measure over the number of secrets, both axes logarithmic. */
@@ -13,6 +15,7 @@ export function plotOf(series: readonly Series[]): string {
   const x = logScale(Math.min(...sizes), Math.max(...sizes), FRAME.left, FRAME.left + FIT.width);
   const [low, high] = [10 ** Math.floor(Math.log10(Math.min(...values))), 1.15 * Math.max(...values)];
   const y = logScale(low, high, FRAME.top + FIT.height, FRAME.top);
+  const names = [...new Set(series.map(({ name }) => name))];
   const parts = [
     `<rect width="${WIDTH}" height="${HEIGHT}" fill="#ffffff"/>`,
     text(FRAME.left, 34, 'Median latency of one request over the number of secrets', 18),
@@ -22,9 +25,9 @@ export function plotOf(series: readonly Series[]): string {
   ];
   const places = placesOf(series.map(({ points }) => y(points.at(-1)?.p50Ms ?? low)));
   for (const [index, { name, caller, points, ratio }] of series.entries()) {
-    const colour = COLOURS[Math.floor(index / 2) % COLOURS.length] ?? '';
+    const colour = COLOURS[names.indexOf(name) % COLOURS.length] ?? '';
     const path = points.map(({ size, p50Ms }) => `${round(x(size))},${round(y(p50Ms))}`);
-    const dashes = caller === 'auditor' ? ' stroke-dasharray="6 4"' : '';
+    const dashes = DASHES[caller] === undefined ? '' : ` stroke-dasharray="${DASHES[caller]}"`;
     parts.push(
       `<polyline points="${path.join(' ')}" fill="none" stroke="${colour}" stroke-width="2"${dashes}/>`,
     );

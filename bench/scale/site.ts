@@ -2,18 +2,19 @@ import { Connection } from './connection.ts';
 import type { Databases } from './database.ts';
 import type { Issuer } from './issuer.ts';
 import { load } from './load.ts';
-import type { Measure } from './measures.ts';
+import type { Caller } from './measures.ts';
 import { type Service, startService } from './service.ts';
-import { AUDITED, type Tree, treeOf } from './tree.ts';
+import { AUDITED, STARRED, type Tree, treeOf } from './tree.ts';
 
 /** A service on a database of one size, with a connection for each caller. */
 export interface Site {
   readonly tree: Tree;
-  readonly connections: Readonly<Record<Measure['caller'], Connection>>;
+  readonly connections: Readonly<Record<Caller, Connection>>;
   close(): Promise<void>;
 }
 
-const AUDITOR = 'auditor';
+/** What the callers who are no administrators see, each by a policy of their own. */
+const SEEN = { auditor: AUDITED, starred: STARRED };
 const ADMIN = 'strongroom:admin';
 
 const CREATE_KEY = `mutation ($input: CreateKmsKeyInput!) { createKmsKey(input: $input) {
@@ -32,7 +33,8 @@ export async function openSite(databases: Databases, issuer: Issuer, size: numbe
   try {
     const connections = {
       admin: new Connection(service.url, await issuer.token('operator', ADMIN)),
-      auditor: new Connection(service.url, await issuer.token('auditor', AUDITOR)),
+      auditor: new Connection(service.url, await issuer.token('auditor', 'auditor')),
+      starred: new Connection(service.url, await issuer.token('starred', 'starred')),
     };
     await prepare(connections.admin);
     await load(databaseUrl, size, databases.rootKey);
@@ -44,13 +46,14 @@ export async function openSite(databases: Databases, issuer: Issuer, size: numbe
 }
 
 async function prepare(admin: Connection): Promise<void> {
+  for (const [name, resources] of Object.entries(SEEN)) {
+    const permissions = ['SECRET_LIST', 'SECRET_READ'];
+    const statements = [{ name: 'see', effect: 'ALLOW', permissions, resources }];
+    await admin.ask(PUT_POLICY, { input: { name, statements, subjects: [{ kind: 'ROLE', value: name }] } });
+  }
   const { nodes } = await admin.ask(KEYS, {});
   if (Array.isArray(nodes) && nodes.length > 0) return;
   await admin.ask(CREATE_KEY, { input: { name: 'default', keyType: 'AES256_GCM96' } });
-  const permissions = ['SECRET_LIST', 'SECRET_READ'];
-  const statement = { name: 'see', effect: 'ALLOW', permissions, resources: AUDITED };
-  const subjects = [{ kind: 'ROLE', value: AUDITOR }];
-  await admin.ask(PUT_POLICY, { input: { name: AUDITOR, statements: [statement], subjects } });
 }
 
 async function closeSite(service: Service, connections: readonly Connection[]): Promise<void> {

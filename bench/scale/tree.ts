@@ -42,6 +42,9 @@ export const AUDITED: readonly string[] = [
   ...AUDITED_SIBLINGS.map((name) => `secret:${BESIDE}/${name}/**`),
 ];
 
+/** The same of the teams alone, by one pattern. */
+export const STARRED: readonly string[] = [`secret:${ABOVE}/*/prod/payments/**`];
+
 /** A tree of `size` secrets, 1,000 at least. */
 export function treeOf(size: number): Tree {
   const flat = Math.round(size * GENERATED_SHARE);

@@ -12,6 +12,7 @@ import { type ListFilter, within } from '../policy/list-filter.ts';
 import { afterFolder, folderKeyPrefix } from '../policy/secret-path.ts';
 import { type Connection, connectionOf, emptyConnection, MAX_COUNTED } from './connection.ts';
 import { type Cursor, type Page, type PageArguments, parsePage } from './input/parse-page.ts';
+import { narrowFilter } from './narrow-filter.ts';
 import type { Region, RequestContext } from './request-context.ts';
 import type { Secret } from './secret-types.ts';
 import { visibleSecrets } from './visible-secrets.ts';
@@ -49,7 +50,7 @@ export interface SecretList {
  * What a page costs, where policies are literal prefixes: by PATH, the page and one probe for each range that it crosses,
  * whatever else the scope holds. By a time, what is smaller: what the caller may find, or the way to the end of the page past
  * what is hidden, and both are read in indexes alone. No index has LAST_ACCESSED_AT, which reads what there is to sort.
- * Patterns with a star in the middle are tested row by row in the range of what comes before the star.
+ * Patterns with a star in the middle are tested row by row, in what they name below each child of the star's folder.
  */
 export async function listSecrets(
   ctx: RequestContext,
@@ -74,16 +75,23 @@ export async function listSecrets(
         WHERE ${inScope(ctx.principal)} AND s.id = found.id OFFSET 0) AS t
       ORDER BY t.position ${directionOf(order, page)}, t.id ${directionOf(order, page)}`;
   const findPage = async () => {
-    if (order.field === 'PATH') return find(firstByPath(search, order, page));
+    if (order.field === 'PATH') {
+      const between = betweenPaths(search, ...cursorsOf(order, page));
+      const near = await narrowFilter(client, scope, between.filter, isDescending(order, page));
+      return find(firstByPath({ ...between, filter: near }, order, page));
+    }
     if (!isPartial(filter)) return find(firstByTime(search, order, page));
-    const areAtMost = async (most: number) =>
-      (await countUpTo(client, { filter: wholeRanges(filter), where: scope }, most)) !== null;
-    if (await areAtMost(FEW)) return find(firstSorted(search, order, page));
+    const areAtMost = async (most: number, counted: ListFilter) =>
+      (await countUpTo(client, { filter: wholeRanges(counted), where: scope }, most)) !== null;
+    if (await areAtMost(FEW, filter)) return find(firstSorted(search, order, page));
     if (order.field !== 'LAST_ACCESSED_AT') {
       const rows = await find(firstWalked(filter, scope, conditions, order, page));
       if (rows.length > page.limit) return rows;
     }
-    return find(((await areAtMost(MAX_COUNTED)) ? firstSorted : firstByTime)(search, order, page));
+    const near = await narrowFilter(client, scope, filter);
+    if (await areAtMost(MAX_COUNTED, near))
+      return find(firstSorted({ ...search, filter: near }, order, page));
+    return find(firstByTime(search, order, page));
   };
   const located = (await findPage()).map((row) => ({ ...row, region }));
   return connectionOf(
@@ -91,7 +99,10 @@ export async function listSecrets(
     list,
     located,
     ({ position, id }) => [positionText(position), id],
-    () => countUpTo(client, search, MAX_COUNTED),
+    async () => {
+      const near = await narrowFilter(client, scope, filter);
+      return countUpTo(client, { ...search, filter: near }, MAX_COUNTED);
+    },
   );
 }
 
@@ -115,9 +126,8 @@ async function countUpTo(client: Database['client'], search: Search, most: numbe
 
 // Each answers the ids of the page and of one more, in no order.
 
-function firstByPath(found: Search, order: SecretOrder, page: Page): Prisma.Sql {
-  const search = betweenPaths(found, ...cursorsOf(order, page));
-  if (found.filter.length > 1) return walkRanges(search, isDescending(order, page), page.limit + 1);
+function firstByPath(search: Search, order: SecretOrder, page: Page): Prisma.Sql {
+  if (search.filter.length > 1) return walkRanges(search, isDescending(order, page), page.limit + 1);
   return Prisma.sql`${selectFromScope(search, Prisma.sql`s.id`)} ${first(order, page)}`;
 }
 

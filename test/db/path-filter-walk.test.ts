@@ -178,6 +178,27 @@ test.each(ONE_PER_CENT)(
   },
 );
 
+test('a star in the middle costs a look at each child of its folder, not at what lies below', async () => {
+  const policies = allowing(['/home/big/*/s07/**']);
+  const most = { rows: 2 * 101 + MOST.rows, blocks: 4 * (2 * 101 + MOST.rows) + MOST.blocks };
+  const orderBy = { field: 'PATH', direction: 'DESC' } as const;
+  expectBounded(await costOf(policies, (ctx) => secrets(ctx, {})), most);
+  expectBounded(await costOf(policies, (ctx) => secrets(ctx, { last: PAGE })), most);
+  expectBounded(await costOf(policies, (ctx) => secrets(ctx, { orderBy })), most);
+  for (const path of ['/home', '/home/big', '/home/big/team-42']) {
+    const children: Work = (ctx, on) => folderChildren(ctx, { region: on, path }, {});
+    expectBounded(await costOf(policies, children), most);
+    expectBounded(await costOf(policies, (ctx) => folder(ctx, { path })), most);
+  }
+  let total: number | null = 0;
+  const counting: Work = async (ctx) => (total = await (await secrets(ctx, {})).totalCount());
+  expectBounded(await costOf(policies, counting), {
+    rows: 2_000 + 2 * most.rows,
+    blocks: 6 * 2_000 + 2 * most.blocks,
+  });
+  expect(total).toBe(2_000);
+});
+
 /** Of 2,000 among the 100,000: those that lie everywhere in the order of times, and those that are the oldest of all. */
 const TWO_PER_CENT = [
   ['everywhere', times(2, (n) => `/home/big/team-${two(42 + n)}/**`), '/home/big/team-4[23]/', 1_500],
