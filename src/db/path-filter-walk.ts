@@ -10,6 +10,12 @@ const [START, END] = ['', '\u007f'];
 const SECRETS = Prisma.sql`
   secret s LEFT JOIN secret_access a ON a.organisation = s.organisation AND a.secret_id = s.id`;
 
+/** The same, where many ranges are read: the planner would read all times of access anew for each. */
+const SECRETS_ONE_BY_ONE = Prisma.sql`
+  secret s LEFT JOIN LATERAL (
+    SELECT x.last_accessed_at FROM secret_access x WHERE x.organisation = s.organisation AND x.secret_id = s.id OFFSET 0
+  ) AS a ON TRUE`;
+
 /** What is asked of the rows besides that the caller may find them. */
 export interface Search {
   readonly filter: ListFilter;
@@ -17,12 +23,20 @@ export interface Search {
   readonly where: Prisma.Sql;
 }
 
-/** `columns` of everything that the search finds, in no order, reading nothing outside the filter's ranges. */
-export function selectFromRanges({ filter, where }: Search, columns: Prisma.Sql): Prisma.Sql {
+/**
+ * `columns` of everything that the search finds, in no order, reading nothing outside the filter's ranges. With
+ * `readsAccess` the times of access are read, whether the search speaks of them or not.
+ */
+export function selectFromRanges(
+  { filter, where }: Search,
+  columns: Prisma.Sql,
+  readsAccess = false,
+): Prisma.Sql {
+  const from = readsAccess ? SECRETS_ONE_BY_ONE : SECRETS;
   // Without the OFFSET the planner may turn the loop over and read the whole scope, once for each range.
   return Prisma.sql`
     SELECT c.* FROM ${rangeTable(filter)}
-    CROSS JOIN LATERAL (SELECT ${columns} FROM ${SECRETS} WHERE ${where} AND ${inRange(KEY, filter)} OFFSET 0) AS c`;
+    CROSS JOIN LATERAL (SELECT ${columns} FROM ${from} WHERE ${where} AND ${inRange(KEY, filter)} OFFSET 0) AS c`;
 }
 
 /** `columns` of everything that the search finds, in no order; how is left to the planner. */

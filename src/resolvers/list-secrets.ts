@@ -143,7 +143,7 @@ function firstSorted(found: Search, order: SecretOrder, page: Page): Prisma.Sql 
   const columns = Prisma.sql`s.id, ${POSITIONS[order.field]} AS position`;
   const direction = directionOf(order, page);
   return Prisma.sql`
-    WITH candidate AS MATERIALIZED (${selectFromRanges({ ...found, where }, columns)})
+    WITH candidate AS MATERIALIZED (${selectFromRanges({ ...found, where }, columns, order.field === 'LAST_ACCESSED_AT')})
     SELECT id FROM candidate ORDER BY position ${direction}, id ${direction} LIMIT ${page.limit + 1}`;
 }
 

@@ -41,7 +41,11 @@ beforeAll(async () => {
      ) AS made(path, gone, at)`,
     [NOW],
   );
-  await app.database.query('VACUUM ANALYZE secret');
+  await app.database.query(
+    `INSERT INTO secret_access (organisation, secret_id, last_accessed_at)
+     SELECT organisation, id, updated_at FROM secret WHERE organisation = 'huge' AND deleted_at IS NULL`,
+  );
+  await app.database.query('VACUUM ANALYZE secret, secret_access');
 }, 60_000);
 afterAll(async () => {
   await closeListRegion(region);
@@ -97,7 +101,7 @@ async function costOf(policies: readonly Policy[], work: Work): Promise<Cost> {
     cost.blocks += plan['Shared Hit Blocks'] + plan['Shared Read Blocks'];
     const nodes = nodesOf(plan);
     const isRead = (node: PlanNode) =>
-      node['Relation Name'] === 'secret' || node['Node Type'] === 'Bitmap Index Scan';
+      /^secret(_access)?$/.test(node['Relation Name'] ?? '') || node['Node Type'] === 'Bitmap Index Scan';
     expect(nodes.filter(isRead).map((node) => node['Node Type'])).not.toContain('Seq Scan');
     for (const node of nodes.filter(isRead)) {
       cost.scans.add(`${node['Node Type']} using ${node['Index Name'] ?? ''}`);
@@ -164,7 +168,7 @@ test.each(ONE_PER_CENT)('a page by path costs the page, not what is hidden: %s',
 test.each(ONE_PER_CENT)(
   'a page by time, a count and the deleted ones cost what is seen: %s',
   async (_, policies) => {
-    const most = { rows: 2 * 1_000 + MOST.rows, blocks: 6 * 1_000 + MOST.blocks };
+    const most = { rows: 3 * 1_000 + MOST.rows, blocks: 10 * 1_000 + MOST.blocks };
     for (const field of ['CREATED_AT', 'UPDATED_AT', 'LAST_ACCESSED_AT'] as const) {
       for (const direction of ['ASC', 'DESC'] as const) {
         expectBounded(await costOf(policies, (ctx) => secrets(ctx, { orderBy: { field, direction } })), most);
