@@ -3,7 +3,17 @@ import type { Series } from './results.ts';
 const [WIDTH, HEIGHT] = [1_080, 640];
 const FRAME = { left: 80, right: 360, top: 60, bottom: 70 };
 const FIT = { width: WIDTH - FRAME.left - FRAME.right, height: HEIGHT - FRAME.top - FRAME.bottom };
-const COLOURS = ['#1f5fa8', '#b5442b', '#2f7d4f', '#7a4fa3', '#9a6b00', '#00798c', '#a83279', '#4d5358'];
+const COLOURS = [
+  '#1f5fa8',
+  '#b5442b',
+  '#2f7d4f',
+  '#7a4fa3',
+  '#9a6b00',
+  '#00798c',
+  '#a83279',
+  '#4d5358',
+  '#e07b00',
+];
 /** The lines of callers who do not see all. */
 const DASHES: Readonly<Record<string, string>> = { auditor: '7 4', starred: '2 3' };
 const LABEL_PX = 17;
