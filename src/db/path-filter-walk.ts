@@ -10,6 +10,12 @@ const [START, END] = ['', '\u007f'];
 const SECRETS = Prisma.sql`
   secret s LEFT JOIN secret_access a ON a.organisation = s.organisation AND a.secret_id = s.id`;
 
+/** The same, where many ranges are read: the planner would read all times of access anew for each. */
+const SECRETS_ONE_BY_ONE = Prisma.sql`
+  secret s LEFT JOIN LATERAL (
+    SELECT x.last_accessed_at FROM secret_access x WHERE x.organisation = s.organisation AND x.secret_id = s.id OFFSET 0
+  ) AS a ON TRUE`;
+
 /** What is asked of the rows besides that the caller may find them. */
 export interface Search {
   readonly filter: ListFilter;
@@ -17,17 +23,59 @@ export interface Search {
   readonly where: Prisma.Sql;
 }
 
-/** `columns` of everything that the search finds, in no order, reading nothing outside the filter's ranges. */
-export function selectFromRanges({ filter, where }: Search, columns: Prisma.Sql): Prisma.Sql {
+/**
+ * `columns` of everything that the search finds, in no order, reading nothing outside the filter's ranges. With
+ * `readsAccess` the times of access are read, whether the search speaks of them or not.
+ */
+export function selectFromRanges(
+  { filter, where }: Search,
+  columns: Prisma.Sql,
+  readsAccess = false,
+): Prisma.Sql {
+  const from = readsAccess ? SECRETS_ONE_BY_ONE : SECRETS;
   // Without the OFFSET the planner may turn the loop over and read the whole scope, once for each range.
   return Prisma.sql`
     SELECT c.* FROM ${rangeTable(filter)}
-    CROSS JOIN LATERAL (SELECT ${columns} FROM ${SECRETS} WHERE ${where} AND ${inRange(KEY, filter)} OFFSET 0) AS c`;
+    CROSS JOIN LATERAL (SELECT ${columns} FROM ${from} WHERE ${where} AND ${inRange(KEY, filter)} OFFSET 0) AS c`;
 }
 
 /** `columns` of everything that the search finds, in no order; how is left to the planner. */
 export function selectFromScope({ filter, where }: Search, columns: Prisma.Sql): Prisma.Sql {
   return Prisma.sql`SELECT ${columns} FROM ${SECRETS} WHERE ${where} AND ${isVisible(KEY, filter)}`;
+}
+
+/** An order of all secrets of a scope, which an index has together with their path keys. */
+export interface Walk {
+  /** Which secrets are in it: a condition on s. */
+  readonly among: Prisma.Sql;
+  /** What of s it goes by, then by ids. */
+  readonly position: Prisma.Sql;
+  readonly direction: Prisma.Sql;
+  /** How many secrets are looked at before the walk gives up. */
+  readonly most: number;
+}
+
+/** The ids of what the caller may find and meets the conditions, in the order of the walk, as far as that goes. */
+export function selectFromWalk(
+  filter: ListFilter,
+  conditions: readonly Prisma.Sql[],
+  { among, position, direction, most }: Walk,
+): Prisma.Sql {
+  return Prisma.sql`
+    SELECT w.id FROM (
+      SELECT s.organisation, s.id, s.path_key, ${position} AS position FROM secret s
+      WHERE ${among} ORDER BY ${position} ${direction}, s.id ${direction} LIMIT ${most}) AS w
+    ${conditions.length > 0 ? thatMeet(conditions) : Prisma.empty}
+    WHERE ${isVisible(Prisma.sql`w.path_key`, filter)} ORDER BY w.position ${direction}, w.id ${direction}`;
+}
+
+/** A row is fetched for its conditions only where the caller may find it. */
+function thatMeet(conditions: readonly Prisma.Sql[]): Prisma.Sql {
+  return Prisma.sql`
+    CROSS JOIN LATERAL (
+      SELECT FROM ${SECRETS}
+      WHERE s.organisation = w.organisation AND s.id = w.id AND ${Prisma.join([...conditions], ' AND ')}
+      OFFSET 0) AS met`;
 }
 
 /**

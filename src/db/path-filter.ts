@@ -1,6 +1,6 @@
 import type { ListFilter, VisibleRange } from '../policy/list-filter.ts';
-import type { NamePattern } from '../policy/name-pattern.ts';
 import { Prisma } from './generated/client.ts';
+import { allOf, anyOf } from './name-expression.ts';
 
 /** Whether the filter lets a key pass, for one row by itself. `key` must have the collation "C". */
 export function isVisible(key: Prisma.Sql, filter: ListFilter): Prisma.Sql {
@@ -8,7 +8,21 @@ export function isVisible(key: Prisma.Sql, filter: ListFilter): Prisma.Sql {
   if (!first) return Prisma.sql`FALSE`;
   // One range is told as it is, so that the planner knows how much it holds.
   if (filter.length === 1) return Prisma.join(conditions(key, first), ' AND ');
+  if (filter.every(isLiteral)) return isBetweenEnds(key, filter);
   return Prisma.sql`EXISTS (SELECT FROM ${rangeTable(filter)} WHERE ${inRange(key, filter)})`;
+}
+
+/**
+ * A binary search over the ends of the ranges: behind an odd number of them lies the inside of one, since they are in order
+ * and apart.
+ */
+function isBetweenEnds(key: Prisma.Sql, filter: ListFilter): Prisma.Sql {
+  const ends = filter.flatMap(({ low, high }) => [low, high]);
+  return Prisma.sql`width_bucket(${key}, ${ends}::text[]) % 2 = 1`;
+}
+
+function isLiteral({ required, refused }: VisibleRange): boolean {
+  return required.length + refused.length === 0;
 }
 
 /** The ranges of a filter as the rows of a table r, for `inRange`. */
@@ -25,7 +39,7 @@ export function rangeTable(filter: ListFilter): Prisma.Sql {
 /** Whether a key lies in the range of the row r and passes its patterns. */
 export function inRange(key: Prisma.Sql, filter: ListFilter): Prisma.Sql {
   const bounds = Prisma.sql`${key} >= r.low AND ${key} < r.high`;
-  if (filter.every(({ required, refused }) => required.length + refused.length === 0)) return bounds;
+  if (filter.every(isLiteral)) return bounds;
   // An OR would have the planner expect next to no rows, and read a whole range only to sort it.
   return Prisma.sql`${bounds}
     AND CASE WHEN r.required = '' THEN TRUE ELSE ${key} ~ r.required END
@@ -36,28 +50,4 @@ function conditions(key: Prisma.Sql, { low, high, required, refused }: VisibleRa
   const bounds = Prisma.sql`${key} >= ${low} AND ${key} < ${high}`;
   const passing = required.map((group) => Prisma.sql`${key} ~ ${anyOf(group)}`);
   return [bounds, ...passing, ...(refused.length > 0 ? [Prisma.sql`${key} !~ ${anyOf(refused)}`] : [])];
-}
-
-/** A regular expression that holds where of each group one pattern matches; '' for no group. */
-function allOf(groups: readonly (readonly NamePattern[])[]): string {
-  const [last, ...others] = groups.map(alternatives);
-  return last === undefined ? '' : `^${others.map((one) => `(?=${one}$)`).join('')}${last}$`;
-}
-
-function anyOf(patterns: readonly NamePattern[]): string {
-  return patterns.length === 0 ? '' : `^${alternatives(patterns)}$`;
-}
-
-function alternatives(patterns: readonly NamePattern[]): string {
-  return `(?:${patterns.map(expression).join('|')})`;
-}
-
-/**
- * A star is anything but the separator, which a key never has within a segment. Of the literal characters (see
- * `NamePattern`) three mean something to a regular expression.
- */
-function expression({ segments, open }: NamePattern): string {
-  const literal = (piece: string) => piece.replace(/[.+-]/g, '\\$&');
-  const parts = (segments ?? []).map((pieces) => pieces.map(literal).join('[^\u0001]*'));
-  return parts.join('\u0001') + (open ? '\u0001.+' : '');
 }

@@ -1,4 +1,4 @@
-import type { Pattern } from './pattern.ts';
+import { matchesSegments, type Pattern } from './pattern.ts';
 import { pathKey } from './secret-path.ts';
 
 /** What a list can hold. */
@@ -25,6 +25,29 @@ const END = '\u007f';
 
 /** Whatever name there is. */
 export const ANY_NAME: NamePattern = { low: '', high: END, segments: null, open: false };
+
+/** Where the first star of a pattern stands. */
+export interface FirstStar {
+  /** The keys of all children of the folder that the star is in begin with this. */
+  readonly folderKey: string;
+  /** What is left of the pattern where the star's segment is a name; null for a name that it does not match. */
+  readonly at: (name: string) => NamePattern | null;
+}
+
+/** The first star of a path's pattern; null where there is none. */
+export function firstStar({ segments, open }: NamePattern): FirstStar | null {
+  const index = segments?.findIndex((pieces) => pieces.length > 1) ?? -1;
+  const pieces = segments?.[index];
+  if (!segments || !pieces) return null;
+  const above = segments.slice(0, index).map(([piece]) => piece);
+  return {
+    folderKey: pathKey(above.join('/')) + SEPARATOR,
+    at: (name) =>
+      matchesSegments({ kind: 'secret', fixed: [pieces], open: false }, [name])
+        ? ranged(segments.with(index, [name]), open)
+        : null,
+  };
+}
 
 const known = new WeakMap<Pattern, NamePattern | null>();
 

@@ -12,6 +12,8 @@ export function deletedSecrets(
   args: PageArguments & { readonly region?: string | null },
 ): Promise<Connection<Secret>> {
   const region = regionOf(ctx, args.region, ['region']);
-  const among = Prisma.sql`s.deleted_at IS NOT NULL AND s.purge_at > ${ctx.now()}`;
-  return listSecrets(ctx, region, { among, order: { field: 'DELETED_AT', direction: 'DESC' } }, args);
+  const among = Prisma.sql`s.deleted_at IS NOT NULL`;
+  const conditions = [Prisma.sql`s.purge_at > ${ctx.now()}`];
+  const order = { field: 'DELETED_AT', direction: 'DESC' } as const;
+  return listSecrets(ctx, region, { among, conditions, order }, args);
 }

@@ -6,6 +6,7 @@ import { afterFolder, folderKeyPrefix, pathKey, pathOfKey } from '../policy/secr
 import { type Connection, connectionOf, emptyConnection } from './connection.ts';
 import type { Folder } from './folder.ts';
 import { type Page, type PageArguments, parsePage } from './input/parse-page.ts';
+import { narrowFilter } from './narrow-filter.ts';
 import type { RequestContext } from './request-context.ts';
 import type { Secret } from './secret-types.ts';
 import { visibleSecrets } from './visible-secrets.ts';
@@ -21,7 +22,8 @@ interface Child {
 /**
  * The folders and secrets one level below that the caller may find, by name, bytewise, a secret before the folder of its
  * name. It reads one index entry a child and leaps over what lies below and what is hidden, so it costs what is on the
- * page, whatever the subtree holds; patterns with a star in the middle are tested row by row.
+ * page, whatever the subtree holds; patterns with a star in the middle are tested row by row, in what they name below each
+ * child of the star's folder.
  */
 export async function folderChildren(
   ctx: RequestContext,
@@ -34,10 +36,9 @@ export async function folderChildren(
   const filter = await visibleSecrets(ctx, region, path);
   if (filter.length === 0) return emptyConnection();
   const { client } = region.db;
-  const search = {
-    filter: within(filter, ...between(page, prefix)),
-    where: Prisma.sql`${inScope(ctx.principal)} AND s.deleted_at IS NULL`,
-  };
+  const where = Prisma.sql`${inScope(ctx.principal)} AND s.deleted_at IS NULL`;
+  const cut = within(filter, ...between(page, prefix));
+  const search = { filter: await narrowFilter(client, where, cut, page.backward), where };
   const children = await client.$queryRaw<Child[]>(
     walkChildren(search, prefix, page.backward, page.limit + 1),
   );

@@ -1,10 +1,18 @@
+import type { Database } from '../db/database.ts';
 import { Prisma } from '../db/generated/client.ts';
 import { inScope, SECRET_COLUMNS, type SecretRow } from '../db/secret-row.ts';
-import { type Search, selectFromRanges, selectFromScope, walkRanges } from '../db/path-filter-walk.ts';
+import {
+  type Search,
+  selectFromRanges,
+  selectFromScope,
+  selectFromWalk,
+  walkRanges,
+} from '../db/path-filter-walk.ts';
 import { type ListFilter, within } from '../policy/list-filter.ts';
 import { afterFolder, folderKeyPrefix } from '../policy/secret-path.ts';
 import { type Connection, connectionOf, emptyConnection, MAX_COUNTED } from './connection.ts';
 import { type Cursor, type Page, type PageArguments, parsePage } from './input/parse-page.ts';
+import { narrowFilter } from './narrow-filter.ts';
 import type { Region, RequestContext } from './request-context.ts';
 import type { Secret } from './secret-types.ts';
 import { visibleSecrets } from './visible-secrets.ts';
@@ -40,10 +48,9 @@ export interface SecretList {
  * A page of the secrets that the caller may find and that meet all conditions; the count is of these alone.
  *
  * What a page costs, where policies are literal prefixes: by PATH, the page and one probe for each range that it crosses,
- * whatever else the scope holds. By a time, at most the 10,000 rows of a caller who may find no more than that. Who may
- * find more has the index of that time walked, past what is hidden: as many rows again as the caller's share is small. No
- * index has LAST_ACCESSED_AT, which reads what there is to sort. Patterns with a star in the middle are tested row by row
- * in the range of what comes before the star.
+ * whatever else the scope holds. By a time, what is smaller: what the caller may find, or the way to the end of the page past
+ * what is hidden, and both are read in indexes alone. No index has LAST_ACCESSED_AT, which reads what there is to sort.
+ * Patterns with a star in the middle are tested row by row, in what they name below each child of the star's folder.
  */
 export async function listSecrets(
   ctx: RequestContext,
@@ -56,72 +63,126 @@ export async function listSecrets(
   const filter = await visibleSecrets(ctx, region, folder);
   if (filter.length === 0) return emptyConnection();
   const { client } = region.db;
-  const where = Prisma.sql`${inScope(ctx.principal)} AND ${among}`;
-  const search = { filter, where: Prisma.join([where, ...conditions], ' AND ') };
-  const count = async (counted: Search) => {
-    // In the order of an index: a scan of the table could pass everything that is hidden on its way.
-    const rows =
-      filter.length > 1
-        ? selectFromRanges(counted, NOTHING)
-        : Prisma.sql`${selectFromScope(counted, NOTHING)} ORDER BY s.path_key`;
-    const [{ count }] = await client.$queryRaw<[{ count: number }]>`
-      SELECT count(*)::int AS count FROM (${rows} LIMIT ${MAX_COUNTED + 1}) AS bounded`;
-    return count > MAX_COUNTED ? null : count;
-  };
-  const isSorted =
-    order.field !== 'PATH' &&
-    isPartial(filter) &&
-    (await count({ filter: wholeRanges(filter), where })) !== null;
+  const scope = Prisma.sql`${inScope(ctx.principal)} AND ${among}`;
+  const search = { filter, where: Prisma.join([scope, ...conditions], ' AND ') };
   const expression = POSITIONS[order.field];
-  const rows = await client.$queryRaw<(SecretRow & { position: Date | string })[]>`
-    WITH found AS (${firstIds(search, order, page, isSorted)})
-    SELECT t.* FROM found CROSS JOIN LATERAL (
-      SELECT ${SECRET_COLUMNS}, ${expression} AS position
-      FROM secret s LEFT JOIN secret_access a ON a.organisation = s.organisation AND a.secret_id = s.id
-      WHERE ${inScope(ctx.principal)} AND s.id = found.id OFFSET 0) AS t
-    ORDER BY t.position ${directionOf(order, page)}, t.id ${directionOf(order, page)}`;
-  const located = rows.map((row) => ({ ...row, region }));
+  const find = (ids: Prisma.Sql) =>
+    client.$queryRaw<(SecretRow & { position: Date | string })[]>`
+      WITH found AS (${ids})
+      SELECT t.* FROM found CROSS JOIN LATERAL (
+        SELECT ${SECRET_COLUMNS}, ${expression} AS position
+        FROM secret s LEFT JOIN secret_access a ON a.organisation = s.organisation AND a.secret_id = s.id
+        WHERE ${inScope(ctx.principal)} AND s.id = found.id OFFSET 0) AS t
+      ORDER BY t.position ${directionOf(order, page)}, t.id ${directionOf(order, page)}`;
+  const findPage = async () => {
+    if (order.field === 'PATH') {
+      const between = betweenPaths(search, ...cursorsOf(order, page));
+      const near = await narrowFilter(client, scope, between.filter, isDescending(order, page));
+      return find(firstByPath({ ...between, filter: near }, order, page));
+    }
+    if (!isPartial(filter)) return find(firstByTime(search, order, page));
+    const areAtMost = async (most: number, counted: ListFilter) =>
+      (await countUpTo(client, { filter: wholeRanges(counted), where: scope }, most)) !== null;
+    if (await areAtMost(FEW, filter)) return find(firstSorted(search, order, page));
+    if (order.field !== 'LAST_ACCESSED_AT') {
+      const rows = await find(firstWalked(filter, scope, conditions, order, page));
+      if (rows.length > page.limit) return rows;
+    }
+    const near = await narrowFilter(client, scope, filter);
+    if (await areAtMost(MAX_COUNTED, near))
+      return find(firstSorted({ ...search, filter: near }, order, page));
+    return find(firstByTime(search, order, page));
+  };
+  const located = (await findPage()).map((row) => ({ ...row, region }));
   return connectionOf(
     page,
     list,
     located,
     ({ position, id }) => [positionText(position), id],
-    () => count(search),
+    async () => {
+      const near = await narrowFilter(client, scope, filter);
+      return countUpTo(client, { ...search, filter: near }, MAX_COUNTED);
+    },
   );
 }
 
+/** So many are sorted before anything else is tried. */
+const FEW = 1_000;
+/** So far the order of a time is followed before all that the caller may find is sorted instead. */
+const WALKED = 5_000;
 const NOTHING = Prisma.sql`1`;
 
-/** The ids of the page and of one more, in no order. */
-function firstIds(found: Search, order: SecretOrder, page: Page, isSorted: boolean): Prisma.Sql {
-  const [low, high] = order.direction === 'ASC' ? [page.after, page.before] : [page.before, page.after];
-  const isPath = order.field === 'PATH';
-  const search = isPath ? betweenPaths(found, low, high) : betweenTimes(found, order.field, low, high);
-  const expression = POSITIONS[order.field];
-  const direction = directionOf(order, page);
-  const limit = page.limit + 1;
-  if (isSorted) {
-    return Prisma.sql`
-      WITH candidate AS MATERIALIZED (${selectFromRanges(search, Prisma.sql`s.id, ${expression} AS position`)})
-      SELECT id FROM candidate ORDER BY position ${direction}, id ${direction} LIMIT ${limit}`;
-  }
-  if (isPath && found.filter.length > 1) return walkRanges(search, isDescending(order, page), limit);
-  return Prisma.sql`
-    ${selectFromScope(search, Prisma.sql`s.id`)}
-    ORDER BY ${expression} ${direction}, s.id ${direction} LIMIT ${limit}`;
+/** How many rows the search finds; null for more than `most`. */
+async function countUpTo(client: Database['client'], search: Search, most: number): Promise<number | null> {
+  // In the order of an index: a scan of the table could pass everything that is hidden on its way.
+  const rows =
+    search.filter.length > 1
+      ? selectFromRanges(search, NOTHING)
+      : Prisma.sql`${selectFromScope(search, NOTHING)} ORDER BY s.path_key`;
+  const [{ count }] = await client.$queryRaw<[{ count: number }]>`
+    SELECT count(*)::int AS count FROM (${rows} LIMIT ${most + 1}) AS bounded`;
+  return count > most ? null : count;
 }
 
-function betweenTimes(
-  { filter, where }: Search,
-  field: SecretOrder['field'],
-  low: Cursor | null,
-  high: Cursor | null,
-): Search {
-  const expression = POSITIONS[field];
+// Each answers the ids of the page and of one more, in no order.
+
+function firstByPath(search: Search, order: SecretOrder, page: Page): Prisma.Sql {
+  if (search.filter.length > 1) return walkRanges(search, isDescending(order, page), page.limit + 1);
+  return Prisma.sql`${selectFromScope(search, Prisma.sql`s.id`)} ${first(order, page)}`;
+}
+
+/** How is left to the planner: mostly along the index of the time. */
+function firstByTime(found: Search, order: SecretOrder, page: Page): Prisma.Sql {
+  const where = between(found.where, order, page);
+  return Prisma.sql`${selectFromScope({ ...found, where }, Prisma.sql`s.id`)} ${first(order, page)}`;
+}
+
+/** Reads all that the caller may find. */
+function firstSorted(found: Search, order: SecretOrder, page: Page): Prisma.Sql {
+  const where = between(found.where, order, page);
+  const columns = Prisma.sql`s.id, ${POSITIONS[order.field]} AS position`;
+  const direction = directionOf(order, page);
+  return Prisma.sql`
+    WITH candidate AS MATERIALIZED (${selectFromRanges({ ...found, where }, columns, order.field === 'LAST_ACCESSED_AT')})
+    SELECT id FROM candidate ORDER BY position ${direction}, id ${direction} LIMIT ${page.limit + 1}`;
+}
+
+/** Follows the order past what is hidden, and gives up where the page may have to be looked for too long. */
+function firstWalked(
+  filter: ListFilter,
+  scope: Prisma.Sql,
+  conditions: readonly Prisma.Sql[],
+  order: SecretOrder,
+  page: Page,
+): Prisma.Sql {
+  const walk = {
+    among: between(scope, order, page),
+    position: POSITIONS[order.field],
+    direction: directionOf(order, page),
+    most: WALKED,
+  };
+  return Prisma.sql`${selectFromWalk(filter, conditions, walk)} LIMIT ${page.limit + 1}`;
+}
+
+function first(order: SecretOrder, page: Page): Prisma.Sql {
+  const direction = directionOf(order, page);
+  return Prisma.sql`
+    ORDER BY ${POSITIONS[order.field]} ${direction}, s.id ${direction} LIMIT ${page.limit + 1}`;
+}
+
+/** What the page lies between, the lesser position first. */
+function cursorsOf({ direction }: SecretOrder, { after, before }: Page): [Cursor | null, Cursor | null] {
+  return direction === 'ASC' ? [after, before] : [before, after];
+}
+
+/** The condition, and that a row lies between the cursors of an order by time. */
+function between(where: Prisma.Sql, order: SecretOrder, page: Page): Prisma.Sql {
+  const [low, high] = cursorsOf(order, page);
+  const expression = POSITIONS[order.field];
   const place = ([time, id]: Cursor) => Prisma.sql`(${time}::timestamptz, ${id}::uuid)`;
   const above = low ? [Prisma.sql`(${expression}, s.id) > ${place(low)}`] : [];
   const below = high ? [Prisma.sql`(${expression}, s.id) < ${place(high)}`] : [];
-  return { filter, where: Prisma.join([where, ...above, ...below], ' AND ') };
+  return Prisma.join([where, ...above, ...below], ' AND ');
 }
 
 /**

@@ -1,5 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Prisma } from '../../src/db/generated/client.ts';
+import { selectFromRanges, selectFromWalk } from '../../src/db/path-filter-walk.ts';
 import { decide } from '../../src/policy/decide.ts';
 import type { Permission } from '../../src/policy/permission.ts';
 import type { Policy, Resource } from '../../src/policy/policy.ts';
@@ -13,10 +15,12 @@ import { encodeCursor, type PageArguments } from '../../src/resolvers/input/pars
 import { kmsKeySecrets } from '../../src/resolvers/kms-key-secrets.ts';
 import { kmsKeys } from '../../src/resolvers/kms-keys.ts';
 import type { SecretOrder } from '../../src/resolvers/list-secrets.ts';
+import { narrowFilter } from '../../src/resolvers/narrow-filter.ts';
 import { node } from '../../src/resolvers/node.ts';
 import type { Region } from '../../src/resolvers/request-context.ts';
 import type { KmsKey } from '../../src/resolvers/secret-types.ts';
 import { secrets } from '../../src/resolvers/secrets.ts';
+import { visibleSecrets } from '../../src/resolvers/visible-secrets.ts';
 import { closeListRegion, listContext, type ListedSecret, listRegion, NOW } from '../support/list-context.ts';
 import { path, policies, READER } from '../support/random-policies.ts';
 import { type TestApp, testApp } from '../support/test-app.ts';
@@ -179,6 +183,65 @@ test('lists and counts hold exactly what decide allows both to list and to read 
       },
     ),
     { numRuns: 100 },
+  );
+}, 120_000);
+
+test('a filter that is narrowed where patterns have stars lets the same pass, however few children are looked at', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      policies,
+      trees,
+      fc.constantFrom(1, 2, 100),
+      fc.boolean(),
+      async (list, rows, most, backward) => {
+        const organisation = await insert(rows);
+        const ctx = listContext(region, organisation, list);
+        const { client } = region.db;
+        const where = Prisma.sql`s.organisation = ${organisation} AND s.project = '' AND s.deleted_at IS NULL`;
+        const filter = await narrowFilter(
+          client,
+          where,
+          await visibleSecrets(ctx, ctx.region),
+          backward,
+          most,
+        );
+        const found = await client.$queryRaw<{ id: string }[]>(
+          selectFromRanges({ filter, where }, Prisma.sql`s.id`),
+        );
+        expect(ids(found).sort()).toEqual(ids(rows.filter(isLive).filter(isFound(list))).sort());
+        const ends = filter.flatMap(({ low, high }) => [low, high]);
+        expect(ends).toEqual(ends.toSorted(bytewise));
+      },
+    ),
+    { numRuns: 100 },
+  );
+}, 120_000);
+
+test('an order of times that is followed past what is hidden finds the same as sorting, and as far as it goes', async () => {
+  const directions = fc.constantFrom('ASC' as const, 'DESC' as const);
+  await fc.assert(
+    fc.asyncProperty(policies, trees, directions, fc.boolean(), async (list, rows, direction, some) => {
+      const organisation = await insert(rows);
+      const ctx = listContext(region, organisation, list);
+      const filter = await visibleSecrets(ctx, ctx.region);
+      const among = Prisma.sql`s.organisation = ${organisation} AND s.project = '' AND s.deleted_at IS NULL`;
+      const conditions = some ? [Prisma.sql`s.kms_key_identity = 'kms-a'`, Prisma.sql`a IS NOT NULL`] : [];
+      const meets = (row: ListedSecret) => !some || (row.kmsKey === 'kms-a' && row.lastAccessedAt !== null);
+      const order = { field: 'UPDATED_AT', direction } as const;
+      const live = rows.filter(isLive);
+      const nearest = new Set(inOrder(live, order).slice(0, 30));
+      for (const [most, reached] of [
+        [1_000, live],
+        [30, live.filter(({ id }) => nearest.has(id))],
+      ] as const) {
+        const walked = { among, position: Prisma.sql`s.updated_at`, direction: Prisma.raw(direction), most };
+        const found = await region.db.client.$queryRaw<{ id: string }[]>(
+          selectFromWalk(filter, conditions, walked),
+        );
+        expect(ids(found)).toEqual(inOrder(reached.filter(isFound(list)).filter(meets), order));
+      }
+    }),
+    { numRuns: 60 },
   );
 }, 120_000);
 
