@@ -3,6 +3,7 @@ import { readClaim } from './claim-source.ts';
 import { allows, type IssuerConfig } from './issuer-config.ts';
 import type { Principal } from '../policy/principal.ts';
 import { ProjectMismatchError } from './project-mismatch-error.ts';
+import { PrincipalCache } from './principal-cache.ts';
 import { parseScopeClaims } from './scope-claims.ts';
 import { resolveScope } from './scope.ts';
 import { unauthenticated } from './unauthenticated.ts';
@@ -25,8 +26,13 @@ const BEARER = /^Bearer +([^ ]+)$/i;
  */
 export function createAuthenticator(issuers: readonly IssuerConfig[]): Authenticate {
   const verify = createTokenVerifier(issuers);
-  return async ({ authorization, project: projectHeader }, at) => {
-    const { issuer, subject, claims, expiresAt } = await verify(bearerToken(authorization), at);
+  const cache = new PrincipalCache();
+  return async ({ authorization, project: projectHeader }, at = new Date()) => {
+    const token = bearerToken(authorization);
+    const id = PrincipalCache.idOf(token, projectHeader);
+    const known = cache.get(id, at);
+    if (known) return known;
+    const { issuer, subject, claims, expiresAt, stillHolds } = await verify(token, at);
     const from = issuer.claims;
     const roles = roleNames.default([]).safeParse(readClaim(from.roles, claims));
     if (!roles.success) throw unauthenticated('roles');
@@ -47,7 +53,9 @@ export function createAuthenticator(issuers: readonly IssuerConfig[]): Authentic
       roles: roles.data.filter((role) => allows(issuer.roles, role)),
     };
     if (project === null) throw new ProjectMismatchError(identity, requestedProject);
-    return { ...identity, project, claims, expiresAt };
+    const principal = { ...identity, project, claims, expiresAt };
+    cache.keep(id, principal, at, stillHolds);
+    return principal;
   };
 }
 

@@ -1,4 +1,14 @@
-import { createLocalJWKSet, createRemoteJWKSet, customFetch, errors, type JWTVerifyGetKey } from 'jose';
+import {
+  createLocalJWKSet,
+  createRemoteJWKSet,
+  customFetch,
+  errors,
+  type ExportedJWKSCache,
+  jwksCache,
+  type JSONWebKeySet,
+  type JWKSCacheInput,
+  type JWTVerifyGetKey,
+} from 'jose';
 import { RequestError } from '../errors.ts';
 import type { IssuerConfig } from './issuer-config.ts';
 
@@ -10,14 +20,21 @@ const CACHE_MAX_AGE_MS = 600_000;
 /** Nor is an issuer that just failed asked again at once: jose's cooldown counts from the last success only. */
 const PAUSE_AFTER_FAILURE_MS = 1_000;
 
+/** The keys of one issuer. */
+export interface KeySet {
+  readonly find: JWTVerifyGetKey;
+  /** What was verified holds while this gives the same answer as before; null: it has to be verified again. */
+  readonly generation: () => number | null;
+}
+
 /**
  * The keys of one issuer, found by the token's `alg` and `kid`, each issuer with a cache of its own. A token whose
  * `kid` is unknown, or missing where several keys fit, is the token's fault (jose's error); a key set that cannot be
  * fetched or read is an outage: SERVICE_UNAVAILABLE.
  */
-export function openKeySet({ issuer, keySet }: IssuerConfig): JWTVerifyGetKey {
-  const find = typeof keySet === 'string' ? remoteKeySet(keySet) : createLocalJWKSet(keySet);
-  return async (header, token) => {
+export function openKeySet({ issuer, keySet }: IssuerConfig): KeySet {
+  const { find, generation } = typeof keySet === 'string' ? remoteKeySet(keySet) : inlineKeySet(keySet);
+  const findOrFail: JWTVerifyGetKey = async (header, token) => {
     try {
       return await find(header, token);
     } catch (error) {
@@ -30,6 +47,7 @@ export function openKeySet({ issuer, keySet }: IssuerConfig): JWTVerifyGetKey {
       throw Object.defineProperty(outage, 'cause', { value: cause });
     }
   };
+  return { find: findOrFail, generation };
 }
 
 function isFaultOfToken(error: unknown): boolean {
@@ -40,9 +58,15 @@ function isFaultOfToken(error: unknown): boolean {
   );
 }
 
-function remoteKeySet(url: string): JWTVerifyGetKey {
+function inlineKeySet(keySet: JSONWebKeySet): KeySet {
+  return { find: createLocalJWKSet(keySet), generation: () => 0 };
+}
+
+function remoteKeySet(url: string): KeySet {
   let failedAtMs = -Infinity;
-  return createRemoteJWKSet(new URL(url), {
+  const cache: Partial<ExportedJWKSCache> = {};
+  const find = createRemoteJWKSet(new URL(url), {
+    [jwksCache]: cache as JWKSCacheInput,
     timeoutDuration: FETCH_TIMEOUT_MS,
     cooldownDuration: COOLDOWN_MS,
     cacheMaxAge: CACHE_MAX_AGE_MS,
@@ -58,4 +82,9 @@ function remoteKeySet(url: string): JWTVerifyGetKey {
       return response;
     },
   });
+  const generation = () => {
+    const { uat: fetchedAt = -Infinity } = cache;
+    return Date.now() < fetchedAt + CACHE_MAX_AGE_MS ? fetchedAt : null;
+  };
+  return { find, generation };
 }

@@ -10,6 +10,8 @@ export interface VerifiedToken {
   readonly subject: string;
   readonly claims: Readonly<Record<string, unknown>>;
   readonly expiresAt: Date;
+  /** Whether the keys that verified it are still those that would. */
+  readonly stillHolds: () => boolean;
 }
 
 const MAX_TOKEN_BYTES = 8 * 1024;
@@ -26,7 +28,7 @@ const MAX_DATE_SECONDS = 8.64e12;
 export function createTokenVerifier(
   issuers: readonly IssuerConfig[],
 ): (token: string, at?: Date) => Promise<VerifiedToken> {
-  const trusted = new Map(issuers.map((config) => [config.issuer, { config, findKey: openKeySet(config) }]));
+  const trusted = new Map(issuers.map((config) => [config.issuer, { config, keys: openKeySet(config) }]));
 
   async function verify(token: string, at: Date): Promise<VerifiedToken> {
     if (token.length > MAX_TOKEN_BYTES) throw unauthenticated('size');
@@ -34,8 +36,9 @@ export function createTokenVerifier(
     checkHeader(token);
     const issuer = trusted.get(decodeJwt(token).iss ?? '');
     if (issuer === undefined) throw unauthenticated('iss');
-    const { config, findKey } = issuer;
-    const { payload } = await jwtVerify(token, findKey, {
+    const { config, keys } = issuer;
+    const generation = keys.generation();
+    const { payload } = await jwtVerify(token, keys.find, {
       algorithms: [...config.algorithms],
       issuer: config.issuer,
       audience: [...config.audience],
@@ -47,6 +50,7 @@ export function createTokenVerifier(
       issuer: config,
       ...checkClaims(payload, at.getTime() / 1000 + config.clockSkewSeconds),
       claims: payload,
+      stillHolds: () => generation !== null && keys.generation() === generation,
     };
   }
 
