@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import { DecryptionFailedError } from '../errors.ts';
 import { aeadOpen, aeadSeal, KEY_BYTES } from './aead.ts';
 import { canonical } from './canonical.ts';
@@ -156,6 +156,9 @@ function rowFields(context: EnvelopeContext): (string | number)[] {
 
 /** SHA-256 over all names, sorted bytewise: in every entry's context, so that a dropped or added entry shows. */
 function entryNamesDigest(names: readonly string[]): Buffer {
+  if (names.length === 1 && names[0] === STRING_ENTRY) return STRING_NAMES_DIGEST;
   const sorted = [...names].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
-  return createHash('sha256').update(canonical(sorted)).digest();
+  return hash('sha256', canonical(sorted), 'buffer');
 }
+
+const STRING_NAMES_DIGEST = hash('sha256', canonical([STRING_ENTRY]), 'buffer');

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { DecryptionFailedError } from '../errors.ts';
 import { aeadOpen, aeadSeal, KEY_BYTES } from './aead.ts';
 import { canonical } from './canonical.ts';
-import { type KeyCache, materialId, ownerOf } from './key-cache.ts';
+import { type KeyCache, ownerOf } from './key-cache.ts';
 import type { KmsKeyGeneration, KmsKeyReference, KmsProvider } from './provider.ts';
 import type { RootKeys } from './root-keys.ts';
 import { SecretBytes } from './secret-bytes.ts';
@@ -83,7 +83,8 @@ export class LocalProvider implements KmsProvider {
     const { number, wrappedMaterial, rootKeyId } = generation;
     if (!wrappedMaterial || rootKeyId === null) return Promise.reject(new DecryptionFailedError());
     const context = materialContext(key, number);
-    const id = materialId(context, Buffer.from(rootKeyId), wrappedMaterial);
+    // What names it is no secret, and is not hashed: this is on the way of every value.
+    const id = canonical([context, rootKeyId, wrappedMaterial]).toString('latin1');
     const unwrap = () => this.#rootKeys.unwrap(rootKeyId, wrappedMaterial, context);
     return this.#cache.use(ownerOf(key), id, unwrap, use);
   }
