@@ -17,6 +17,9 @@ export async function start(config: Config, log: Logger): Promise<Service> {
     throw new StartError(
       'STRONGROOM_WORKERS must be 1 where another program makes this process one of a cluster.',
     );
+  const environment = { ...process.env };
+  // A worker begins with a copy of this process's environment, which others may look at: no secret is to be in it.
+  for (const name of [...SETTLED, 'STRONGROOM_REGIONS']) Reflect.deleteProperty(process.env, name);
   // They load while this process loads what it needs, and prepares.
   const supervisor = new Supervisor(join(import.meta.dirname, 'worker.ts'), config.workers, log);
   let prepared: Prepared | null = null;
@@ -30,7 +33,7 @@ export async function start(config: Config, log: Logger): Promise<Service> {
   try {
     const { prepare } = await import('./prepare.ts');
     prepared = await prepare(config, log);
-    const port = await supervisor.serve(handedOver(process.env, prepared.regions), config.port);
+    const port = await supervisor.serve(handedOver(environment, prepared.regions), config.port);
     const { developmentIssuer, notes } = prepared;
     return { port, developmentIssuer, notes, close };
   } catch (error) {

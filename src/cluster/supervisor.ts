@@ -25,6 +25,7 @@ export class Supervisor {
   #port: number | null = null;
   #deaths = 0;
   #steadyAt = 0;
+  #scraping: Promise<string> | null = null;
   #isClean = true;
   readonly #replacements = new Set<NodeJS.Timeout>();
 
@@ -98,12 +99,17 @@ export class Supervisor {
   }
 
   async #answerScrape(asking: Worker, scrape: number): Promise<void> {
+    // Whoever asks meanwhile is given the same: each gathering asks all workers.
+    this.#scraping ??= this.#totalMetrics().finally(() => (this.#scraping = null));
+    this.#send(asking, { type: 'total-metrics', scrape, text: await this.#scraping });
+  }
+
+  #totalMetrics(): Promise<string> {
     const workers = new Map([...this.#listening].map((worker) => [worker.id, worker]));
-    const text = await this.#metrics.text([...workers.keys()], (id, gathering) => {
+    return this.#metrics.text([...workers.keys()], (id, gathering) => {
       const worker = workers.get(id);
       if (worker) this.#send(worker, { type: 'metrics-wanted', gathering });
     });
-    this.#send(asking, { type: 'total-metrics', scrape, text });
   }
 
   #listens(worker: Worker, port: number): void {

@@ -225,7 +225,7 @@ describe('two workers', () => {
     const token = await tokenOf('strongroom:admin');
     const body = JSON.stringify({ query: '{ viewer { subject } }' });
     const begun = (await connect()).map((connection) => connection.begin('/graphql', body, token));
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
     process.kill(-service.pid, 'SIGINT');
     await eventually(() =>
       fetch(`${service.origin}/health`).then(
