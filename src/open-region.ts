@@ -1,3 +1,4 @@
+import { ChainHeads } from './audit/chain-heads.ts';
 import type { Config, RegionConfig } from './config.ts';
 import { allowAuditRetention } from './db/allow-audit-retention.ts';
 import { Database } from './db/database.ts';
@@ -120,6 +121,7 @@ export async function openPreparedRegion(
     notifications,
     policies,
     reads: new ReadGroups(),
+    heads: new ChainHeads(),
   };
   return { region, connectionString, close };
 }

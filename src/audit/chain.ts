@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { AuditOutcome } from './event.ts';
 
 /** One event as it stands in the chain, before its hash. */
@@ -39,7 +39,7 @@ export function genesisHash(organisation: string, region: string): Buffer {
 export function linkHash(link: ChainLink, previousHash: Uint8Array): Buffer {
   return sha256([
     'strongroom/audit-event/1',
-    Buffer.from(previousHash).toString('hex'),
+    Buffer.from(previousHash.buffer, previousHash.byteOffset, previousHash.byteLength).toString('hex'),
     link.organisation,
     link.region,
     link.sequence.toString(),
@@ -51,7 +51,7 @@ export function linkHash(link: ChainLink, previousHash: Uint8Array): Buffer {
     link.project,
     link.actorSubject,
     link.actorIssuer,
-    [...link.actorRoles],
+    link.actorRoles,
     link.resourceType,
     link.resource,
     link.resourceId,
@@ -65,5 +65,5 @@ export function linkHash(link: ChainLink, previousHash: Uint8Array): Buffer {
 }
 
 function sha256(fields: readonly unknown[]): Buffer {
-  return createHash('sha256').update(JSON.stringify(fields)).digest();
+  return hash('sha256', JSON.stringify(fields), 'buffer');
 }

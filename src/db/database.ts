@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { PrismaPg } from '@prisma/adapter-pg';
 import { parseIntoClientConfig } from 'pg-connection-string';
 import { Prisma, PrismaClient } from './generated/client.ts';
+import { LOCK_TIMEOUT_MS, Statements } from './statements.ts';
 
 /** A Prisma client inside a transaction. */
 export type Transaction = Prisma.TransactionClient;
@@ -9,8 +10,11 @@ export type Transaction = Prisma.TransactionClient;
 /** The role that migrations make: it may insert and select audit events, not change them. */
 const SERVICE_ROLE = 'strongroom_service';
 
+const PRISMA_CONNECTIONS = 8;
+const READ_CONNECTIONS = 4;
+const WRITE_CONNECTIONS = 4;
 /** Of one `Database`. */
-export const MAX_CONNECTIONS = 16;
+export const MAX_CONNECTIONS = PRISMA_CONNECTIONS + READ_CONNECTIONS + WRITE_CONNECTIONS;
 const TRANSACTION_WAIT_MS = 15_000;
 const TRANSACTION_TIMEOUT_MS = 20_000;
 const ATTEMPTS = 4;
@@ -18,6 +22,10 @@ const ATTEMPTS = 4;
 /** The database of one region. */
 export class Database {
   readonly client: PrismaClient;
+  /** For reads of values. */
+  readonly statements: Statements;
+  /** For transactions of writes, which may wait for locks: a pool of their own, so that no read waits behind them. */
+  readonly writes: Statements;
 
   constructor(connectionString: string, onConnectionError: (error: Error) => void = () => undefined) {
     const config = parseIntoClientConfig(connectionString);
@@ -25,21 +33,24 @@ export class Database {
       role: SERVICE_ROLE,
       // The adapter writes times without their zone: any other session zone would shift them.
       timezone: 'UTC',
-      lock_timeout: '10s',
+      lock_timeout: `${LOCK_TIMEOUT_MS}ms`,
       statement_timeout: '15s',
       idle_in_transaction_session_timeout: '30s',
     };
     const options = Object.entries(settings).map(([name, value]) => `-c ${name}=${value}`);
+    const pool = {
+      ...config,
+      options: [config.options ?? '', ...options].join(' ').trim(),
+      max: PRISMA_CONNECTIONS,
+      connectionTimeoutMillis: TRANSACTION_WAIT_MS,
+      // Where nothing comes back at all: Postgres keeps its own, shorter times.
+      query_timeout: TRANSACTION_TIMEOUT_MS,
+      keepAlive: true,
+    };
+    this.statements = new Statements({ ...pool, max: READ_CONNECTIONS }, onConnectionError);
+    this.writes = new Statements({ ...pool, max: WRITE_CONNECTIONS }, onConnectionError);
     this.client = new PrismaClient({
-      adapter: new PrismaPg(
-        {
-          ...config,
-          options: [config.options ?? '', ...options].join(' ').trim(),
-          max: MAX_CONNECTIONS,
-          connectionTimeoutMillis: TRANSACTION_WAIT_MS,
-        },
-        { onPoolError: onConnectionError, onConnectionError },
-      ),
+      adapter: new PrismaPg(pool, { onPoolError: onConnectionError, onConnectionError }),
       errorFormat: 'minimal',
       transactionOptions: { maxWait: TRANSACTION_WAIT_MS, timeout: TRANSACTION_TIMEOUT_MS },
     });
@@ -58,7 +69,7 @@ export class Database {
   }
 
   async close(): Promise<void> {
-    await this.client.$disconnect();
+    await Promise.all([this.client.$disconnect(), this.statements.close(), this.writes.close()]);
   }
 }
 

@@ -6,6 +6,12 @@ import type { Transaction } from './database.ts';
 export const TOPICS = ['kms-key', 'policies', 'secret-events'] as const;
 export type Topic = (typeof TOPICS)[number];
 
+/** What is told, as Postgres tells it. */
+export interface Notice {
+  readonly channel: string;
+  readonly payload: string;
+}
+
 /** What a follower of a topic does. `payload` names what changed, never how. */
 export interface Listener {
   readonly notified: (payload: string) => void;
@@ -23,6 +29,11 @@ const RECONNECT_MS = { first: 50, most: 1_000 };
 /** Tells every gateway of the region, this one too, once the transaction has committed. */
 export async function notify(tx: Transaction, topic: Topic, payload: string): Promise<void> {
   await tx.$executeRaw`SELECT pg_notify(${channelOf(topic)}, ${payload})`;
+}
+
+/** What `notify` would tell, for a statement that does something else too. */
+export function noticeOf(topic: Topic, payload: string): Notice {
+  return { channel: channelOf(topic), payload };
 }
 
 /** The one connection of a gateway that listens to its region's database (LISTEN/NOTIFY), made anew whenever it is lost. */

@@ -2,6 +2,7 @@ import type { PolicySubject, Statement } from '../policy/policy.ts';
 import type { Transaction } from './database.ts';
 import { Prisma } from './generated/client.ts';
 import type { Scope } from './secret-row.ts';
+import type { Statement as Prepared, Run } from './statements.ts';
 
 /** A policy as it stands in its table. */
 export interface PolicyRow {
@@ -23,15 +24,20 @@ const COLUMNS = Prisma.sql`
   organisation, id, project, name, name_key AS "nameKey", description, statements, subjects,
   object_version AS "objectVersion", created_at AS "createdAt", updated_at AS "updatedAt"`;
 
+const FIND_ALL: Prepared = {
+  name: 'find-policies',
+  text: `
+    SELECT ${COLUMNS.sql} FROM policy WHERE organisation = $1 AND project IN ('', $2) ORDER BY created_at, id`,
+};
+
 /** The organisation's policies and, in a project, the project's own. */
 function holding({ organisation, project }: Scope): Prisma.Sql {
   return Prisma.sql`organisation = ${organisation} AND project IN ('', ${project})`;
 }
 
 /** All policies that hold in a scope, the oldest first. */
-export function findPolicies(tx: Transaction, scope: Scope): Promise<PolicyRow[]> {
-  return tx.$queryRaw<PolicyRow[]>`
-    SELECT ${COLUMNS} FROM policy WHERE ${holding(scope)} ORDER BY created_at, id`;
+export function findPolicies(run: Run, { organisation, project }: Scope): Promise<readonly PolicyRow[]> {
+  return run<PolicyRow>(FIND_ALL, [organisation, project]);
 }
 
 /** Where each policy that holds in a scope stands in the order of names, without what it says. */

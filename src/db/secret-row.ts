@@ -1,6 +1,7 @@
 import type { AccessPolicy } from '../policy/access-policy.ts';
 import type { Transaction } from './database.ts';
 import { Prisma } from './generated/client.ts';
+import { arrayOf, literal, type Run, type Statement } from './statements.ts';
 
 /** A secret as it stands in its table. */
 export interface SecretRow {
@@ -44,27 +45,35 @@ export function inScope(scope: Scope): Prisma.Sql {
   return Prisma.sql`s.organisation = ${scope.organisation} AND s.project = ${scope.project}`;
 }
 
+const SELECT_IN_SCOPE = `
+  SELECT ${SECRET_COLUMNS.sql} FROM secret s WHERE s.organisation = $1 AND s.project = $2`;
+const FIND_BY_KEY: Statement = {
+  name: 'find-secrets-by-key',
+  text: `${SELECT_IN_SCOPE} AND s.deleted_at IS NULL AND s.path_key = ANY($3::text[])`,
+};
+const LOCK_BY_KEY: Statement = {
+  name: 'lock-secret-by-key',
+  text: `${SELECT_IN_SCOPE} AND s.deleted_at IS NULL AND s.path_key = $3 FOR UPDATE`,
+};
+const FIND_BY_ID: Statement = { name: 'find-secret-by-id', text: `${SELECT_IN_SCOPE} AND s.id = $3::uuid` };
+
 /** The live secrets at these path keys, in no order. */
 export function findSecretsByKey(
-  tx: Transaction,
-  scope: Scope,
+  run: Run,
+  { organisation, project }: Scope,
   pathKeys: readonly string[],
 ): Promise<readonly SecretRow[]> {
-  return tx.$queryRaw<SecretRow[]>`
-    SELECT ${SECRET_COLUMNS} FROM secret s
-    WHERE ${inScope(scope)} AND s.deleted_at IS NULL AND s.path_key = ANY(${[...pathKeys]})`;
+  return run<SecretRow>(FIND_BY_KEY, [organisation, project, arrayOf(pathKeys.map(literal))]);
 }
 
 /** The live secret at a path key, locked against every other change until the transaction ends. */
 export async function lockSecretByKey(
-  tx: Transaction,
-  scope: Scope,
+  run: Run,
+  { organisation, project }: Scope,
   pathKey: string,
 ): Promise<SecretRow | null> {
-  const rows = await tx.$queryRaw<SecretRow[]>`
-    SELECT ${SECRET_COLUMNS} FROM secret s
-    WHERE ${inScope(scope)} AND s.deleted_at IS NULL AND s.path_key = ${pathKey} FOR UPDATE`;
-  return rows[0] ?? null;
+  const [row] = await run<SecretRow>(LOCK_BY_KEY, [organisation, project, pathKey]);
+  return row ?? null;
 }
 
 /** The secret of an id while its recovery window lasts, locked. */
@@ -94,8 +103,11 @@ export async function lockExpiredSecret(
 }
 
 /** The secret of an id, live or in its recovery window. */
-export async function findSecretById(tx: Transaction, scope: Scope, id: string): Promise<SecretRow | null> {
-  const rows = await tx.$queryRaw<SecretRow[]>`
-    SELECT ${SECRET_COLUMNS} FROM secret s WHERE ${inScope(scope)} AND s.id = ${id}::uuid`;
-  return rows[0] ?? null;
+export async function findSecretById(
+  run: Run,
+  { organisation, project }: Scope,
+  id: string,
+): Promise<SecretRow | null> {
+  const [row] = await run<SecretRow>(FIND_BY_ID, [organisation, project, id]);
+  return row ?? null;
 }

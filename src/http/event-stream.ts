@@ -1,7 +1,9 @@
 import type { ServerResponse } from 'node:http';
 import type { ExecutionResult } from 'graphql';
 import { RequestError } from '../errors.ts';
-import { EVENT_STREAM } from './use-event-streams.ts';
+import { withoutHttp } from './public-results.ts';
+
+export const EVENT_STREAM = 'text/event-stream';
 
 export interface StreamTiming {
   /** How often a comment is sent, so that nobody between takes the connection for dead. */
@@ -92,14 +94,4 @@ function happens(
     const timer = setTimeout(() => settle(false), milliseconds);
     response.once(event, happened).once('close', happened);
   });
-}
-
-/** Without what only an answer with a status of its own has a use for. */
-function withoutHttp(result: ExecutionResult): object {
-  if (!result.errors) return result;
-  const errors = result.errors.map((error) => {
-    const { extensions, ...told } = error.toJSON();
-    return { ...told, extensions: { ...extensions, http: undefined } };
-  });
-  return { ...result, errors };
 }

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { uuidV7 } from '../uuid-v7.ts';
 import type { IncomingMessage, RequestListener } from 'node:http';
 import type { Authenticate } from '../auth/authenticate.ts';
 import { ProjectMismatchError } from '../auth/project-mismatch-error.ts';
@@ -13,15 +13,13 @@ import type { Followers } from '../resolvers/followers.ts';
 import type { Region, RequestContext } from '../resolvers/request-context.ts';
 import { RequestLimits } from '../resolvers/request-limits.ts';
 import { acceptedTypes } from './accepted-types.ts';
-import { createGraphQL } from './create-graphql.ts';
+import { createGraphQL, type GraphQLServer } from './create-graphql.ts';
+import { Ending } from './ending.ts';
 import type { StreamTiming } from './event-stream.ts';
-import { graphiqlPage } from './graphiql.ts';
 import { errorFacts, type Logger } from './log.ts';
-import { isTooDeep, MAX_JSON_DEPTH } from './json-depth.ts';
 import type { Metrics } from './metrics.ts';
 import { readBody } from './read-body.ts';
 import { type Answer, sendAnswer } from './send-answer.ts';
-import { streamedResults } from './use-event-streams.ts';
 
 export interface HandlerOptions {
   readonly authenticate: Authenticate;
@@ -47,13 +45,13 @@ export function createHandler(options: HandlerOptions): RequestListener {
   const { log, metrics } = options;
   const answerTo = createRoutes(options);
   return (request, response) => {
-    const requestId = randomUUID();
+    const requestId = uuidV7();
     const started = performance.now();
     const path = pathOf(request);
-    const ending = new AbortController();
+    const ending = new Ending();
     // Whatever comes of it: afterwards nobody is there to be told more.
-    response.once('close', () => ending.abort());
-    answerTo(path, request, requestId, ending.signal)
+    response.once('close', () => ending.end('closed'));
+    answerTo(path, request, requestId, ending)
       .catch((error: unknown) => refusal(error, requestId, log))
       .then(async (answer) => {
         const sent = await sendAnswer(options, request, response, answer, ending);
@@ -80,12 +78,7 @@ function pathOf(request: IncomingMessage): Path {
 
 function createRoutes(options: HandlerOptions) {
   const graphql = createGraphQL(options.log);
-  return async (
-    path: Path,
-    request: IncomingMessage,
-    requestId: string,
-    signal: AbortSignal,
-  ): Promise<Answer> => {
+  return async (path: Path, request: IncomingMessage, requestId: string, ending: Ending): Promise<Answer> => {
     if (options.loopbackOnly && !LOOPBACK_HOST.test(request.headers.host ?? '')) {
       throw new RequestError('MISDIRECTED_REQUEST', 'In development the Host must be a loopback name.');
     }
@@ -102,20 +95,22 @@ function createRoutes(options: HandlerOptions) {
       case 'other':
         throw new RequestError('NOT_FOUND', 'There is nothing here: GraphQL is at /graphql.');
       case '/graphql':
-        return answerGraphQL(options, graphql, request, requestId, signal);
+        return answerGraphQL(options, graphql, request, requestId, ending);
     }
   };
 }
 
 async function answerGraphQL(
   options: HandlerOptions,
-  graphql: ReturnType<typeof createGraphQL>,
+  graphql: GraphQLServer,
   request: IncomingMessage,
   requestId: string,
-  signal: AbortSignal,
+  ending: Ending,
 ): Promise<Answer> {
   if (request.method === 'OPTIONS') return { status: 204, headers: {}, body: '' };
   if (request.method === 'GET' && options.graphiql && request.headers.accept?.includes('text/html')) {
+    // Its editor takes 60 MB of memory, which nobody has to spend who does not look at it.
+    const { graphiqlPage } = await import('./graphiql.ts');
     const { html, headers } = graphiqlPage();
     return { status: 200, headers: { 'content-type': 'text/html; charset=utf-8', ...headers }, body: html };
   }
@@ -127,28 +122,12 @@ async function answerGraphQL(
   const { followers } = options;
   const context = {
     ...(await createContext(options, request, requestId)),
-    following: { followers, signal },
+    following: { followers, ending },
   };
+  const accepted = acceptedTypes(request);
   const body = await readBody(request);
-  if (isTooDeep(body))
-    throw new RequestError('BAD_REQUEST', `JSON nests at most ${MAX_JSON_DEPTH} deep here.`);
   try {
-    const answer = await graphql.fetch(
-      'http://strongroom/graphql',
-      {
-        method: 'POST',
-        headers: { 'content-type': 'application/json', accept: acceptedTypes(request) },
-        body,
-      },
-      context,
-    );
-    const results = streamedResults(answer);
-    if (results) return { status: 200, headers: {}, body: results };
-    return {
-      status: answer.status,
-      headers: { 'content-type': answer.headers.get('content-type') ?? 'application/json' },
-      body: new Uint8Array(await answer.arrayBuffer()),
-    };
+    return await graphql(body, accepted, context);
   } finally {
     zeroEntries(context.openedEntries);
     body.fill(0);
@@ -219,10 +198,15 @@ async function authenticated(
 }
 
 /** Every value of a header as it was received: Node would join or drop the repeated ones. */
-function headerValues(request: IncomingMessage, name: string): readonly string[] {
-  return request.rawHeaders.filter(
-    (_, index) => index % 2 === 1 && request.rawHeaders[index - 1]?.toLowerCase() === name,
-  );
+function headerValues({ rawHeaders }: IncomingMessage, name: string): readonly string[] {
+  const values: string[] = [];
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const candidate = rawHeaders[at];
+    if (candidate?.length === name.length && candidate.toLowerCase() === name) {
+      values.push(rawHeaders[at + 1] ?? '');
+    }
+  }
+  return values;
 }
 
 function text(status: number, body: string): Answer {

@@ -1,12 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ExecutionResult } from 'graphql';
 import type { RequestError } from '../errors.ts';
+import type { Ending } from './ending.ts';
 import { type StreamTiming, writeEventStream } from './event-stream.ts';
 
 export interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: string | Uint8Array | AsyncIterable<ExecutionResult>;
+  readonly body: string | AsyncIterable<ExecutionResult>;
 }
 
 const COMMON_HEADERS = {
@@ -25,15 +26,15 @@ export async function sendAnswer(
   request: IncomingMessage,
   response: ServerResponse,
   { status, headers, body }: Answer,
-  ending: AbortController,
+  ending: Ending,
 ): Promise<{ readonly results: number } | null> {
   const all = { ...COMMON_HEADERS, ...headers, ...corsHeaders(corsOrigins, request) };
-  if (typeof body === 'string' || body instanceof Uint8Array) {
-    response.writeHead(status, all);
+  if (typeof body === 'string') {
+    response.writeHead(status, status === 204 ? all : { ...all, 'content-length': Buffer.byteLength(body) });
     response.end(body);
     return null;
   }
-  const giveUp = (reason: RequestError) => ending.abort(reason);
+  const giveUp = (reason: RequestError) => ending.end(reason);
   return { results: await writeEventStream(response, body, all, streamTiming, giveUp) };
 }
 

@@ -3,9 +3,9 @@ import { ConflictError } from '../errors.ts';
 import type { SecretContent } from '../kms/envelope.ts';
 import { rememberResult } from './idempotency.ts';
 import { keyOfSecret, type UsableKey, usableKey } from './usable-key.ts';
-import type { Operation } from './operate.ts';
+import type { StatementOperation } from './operate.ts';
 import { type SecretVersionPayload, secretVersionPayload } from './secret-types.ts';
-import { writeVersion } from './versions.ts';
+import { insertCurrentVersion, sealVersion } from './versions.ts';
 
 interface Expectations {
   readonly expectedVersion: number | null;
@@ -14,25 +14,22 @@ interface Expectations {
 
 /** Writes content as the next version of a locked secret. Precondition: the caller is authorised. */
 export async function appendVersion(
-  operation: Operation,
+  operation: StatementOperation,
   secret: SecretRow,
   { expectedVersion, idempotencyKey }: Expectations,
   contentFor: (key: UsableKey) => Promise<SecretContent>,
 ): Promise<SecretVersionPayload> {
-  const { region, tx, event, at } = operation;
+  const { region, run, event, at } = operation;
   const actual = secret.currentVersion ?? 0;
   if (expectedVersion !== null && expectedVersion !== actual) {
     throw new ConflictError('currentVersion', expectedVersion, actual);
   }
-  const key = await usableKey(operation, await keyOfSecret(tx, secret));
+  const key = await usableKey(operation, keyOfSecret(secret));
   const number = secret.latestVersion + 1;
-  const version = await writeVersion(operation, secret, number, key, await contentFor(key));
+  const version = await sealVersion(operation, secret, number, key, await contentFor(key));
   event.version = number;
-  const counters = { latestVersion: number, currentVersion: number, updatedAt: at };
-  await tx.secret.update({
-    where: { organisation_id: { organisation: secret.organisation, id: secret.id } },
-    data: counters,
-  });
+  await insertCurrentVersion(run, version);
   await rememberResult(operation, idempotencyKey, { resourceId: secret.id, version: number });
+  const counters = { latestVersion: number, currentVersion: number, updatedAt: at };
   return secretVersionPayload(operation, region, { ...secret, ...counters }, version);
 }

@@ -19,7 +19,7 @@ import { type Operation, operate } from './operate.ts';
 import { replayed } from './replayed.ts';
 import type { RequestContext } from './request-context.ts';
 import { type SecretVersionPayload, secretVersionPayload } from './secret-types.ts';
-import { writeVersion } from './versions.ts';
+import { insertVersion, sealVersion } from './versions.ts';
 
 export interface CreateSecretInput {
   readonly path: string;
@@ -84,7 +84,7 @@ async function create(
   content: SecretContent,
   idempotencyKey: string | null,
 ): Promise<SecretVersionPayload> {
-  const { ctx, region, tx, event } = operation;
+  const { ctx, region, tx, run, event } = operation;
   const kmsKey = await lockKmsKey(tx, ctx.principal, metadata.kmsKeyIdentity);
   if (!kmsKey) throw new NotFoundError('kmsKey');
   const key = await usableKey(operation, kmsKey);
@@ -92,7 +92,8 @@ async function create(
   if (!secret) throw new AlreadyExistsError('path');
   event.resourceId = secret.id;
   event.version = 1;
-  const version = await writeVersion(operation, secret, 1, key, content);
+  const version = await sealVersion(operation, secret, 1, key, content);
+  await insertVersion(run, version);
   await rememberResult(operation, idempotencyKey, { resourceId: secret.id, version: 1 });
   return secretVersionPayload(operation, region, secret, version);
 }

@@ -32,7 +32,7 @@ export async function destroySecretVersion(
     const { tx, event, at } = operation;
     event.version = number;
     const secret = await lockLiveSecret(operation, 'SECRET_DELETE', path);
-    const version = await findVersion(tx, secret, number);
+    const version = await findVersion(operation.run, secret, number);
     if (!version) throw new NotFoundError('version');
     if (version.status === 'DESTROYED') {
       event.details['repeated'] = 'true';

@@ -1,5 +1,6 @@
 import { record } from '../audit/record.ts';
 import { findSecretsByKey } from '../db/secret-row.ts';
+import { runIn } from '../db/statements.ts';
 import { AccessDeniedError, InvalidInputError, RequestError } from '../errors.ts';
 import { evaluateAccessPolicy } from '../policy/access-policy.ts';
 import { type Asking, decide, type Decision, failedConditions, type Facts } from '../policy/decide.ts';
@@ -147,7 +148,7 @@ async function accessPolicyFailures(
   const isGated = permission === 'SECRET_GET_VALUE' || permission === 'SECRET_PUT_VALUE';
   if (!isGated || !may(deciding, 'SECRET_READ', resource)) return [];
   const { principal } = deciding.ctx;
-  const [secret] = await findSecretsByKey(region.db.client, principal, [pathKey(resource.name)]);
+  const [secret] = await findSecretsByKey(runIn(region.db.client), principal, [pathKey(resource.name)]);
   const failures = evaluateAccessPolicy(secret?.accessPolicy ?? null, facts).failedConditions;
   return failures.map((failure) => `access policy: ${failure}`);
 }

@@ -1,6 +1,7 @@
 import { Prisma } from '../db/generated/client.ts';
 import { walkChildren } from '../db/path-filter-walk.ts';
 import { findSecretsByKey, inScope } from '../db/secret-row.ts';
+import { runIn } from '../db/statements.ts';
 import { within } from '../policy/list-filter.ts';
 import { afterFolder, folderKeyPrefix, pathKey, pathOfKey } from '../policy/secret-path.ts';
 import { type Connection, connectionOf, emptyConnection } from './connection.ts';
@@ -43,7 +44,7 @@ export async function folderChildren(
     walkChildren(search, prefix, page.backward, page.limit + 1),
   );
   const secrets = await findSecretsByKey(
-    client,
+    runIn(client),
     ctx.principal,
     children.filter((child) => !child.isFolder).map((child) => child.key),
   );

@@ -1,4 +1,5 @@
 import { findSecretById } from '../db/secret-row.ts';
+import { runIn } from '../db/statements.ts';
 import { InvalidInputError } from '../errors.ts';
 import { parseFolderPath } from '../policy/secret-path.ts';
 import { type AuditEvent, readableAuditEvent } from './audit-event.ts';
@@ -63,7 +64,7 @@ async function loadNode(ctx: RequestContext, { type, region, key }: GlobalId): P
 }
 
 async function readableSecret(ctx: RequestContext, region: Region, id: string): Promise<Secret | null> {
-  const row = await findSecretById(region.db.client, ctx.principal, id);
+  const row = await findSecretById(runIn(region.db.client), ctx.principal, id);
   const gone = row?.purgeAt && row.purgeAt <= ctx.now();
   const deciding = await decidingIn(ctx, region);
   return row && !gone && may(deciding, 'SECRET_READ', secretAt(row.path)) ? { ...row, region } : null;

@@ -1,25 +1,32 @@
 import type { AuditActor } from '../audit/event.ts';
 import { record } from '../audit/record.ts';
 import type { Transaction } from '../db/database.ts';
+import { type Run, runIn } from '../db/statements.ts';
 import { DecryptionFailedError, UserError } from '../errors.ts';
 import { KeySession } from '../kms/key-session.ts';
-import { announceChanges } from './announce-changes.ts';
+import { noticeOfChanges } from './announce-changes.ts';
 import type { EventDraft } from './event-draft.ts';
 import type { Facts } from '../policy/decide.ts';
 import type { Region, RequestContext } from './request-context.ts';
 import { withPolicies } from './with-policies.ts';
 
-/** What an operation works with while its transaction is open. */
-export interface Operation {
+/** What every operation works with while its transaction is open. */
+export interface StatementOperation {
   readonly ctx: RequestContext;
   readonly region: Region;
-  readonly tx: Transaction;
+  /** Runs statements in the transaction. */
+  readonly run: Run;
   readonly event: EventDraft;
   readonly keys: KeySession;
   /** What all its decisions rest on. */
   readonly facts: Facts;
   /** The time of everything that the operation writes. */
   readonly at: Date;
+}
+
+/** The same with Prisma's client in the transaction. */
+export interface Operation extends StatementOperation {
+  readonly tx: Transaction;
 }
 
 /**
@@ -33,9 +40,14 @@ export async function operate<T>(
   draft: () => EventDraft,
   work: (operation: Operation) => Promise<T>,
 ): Promise<T> {
+  return withKeys(region, (keys) => transact(ctx, region, keys, draft, work));
+}
+
+/** Runs `transact` as often as it takes to have asked the remote KMS providers that it needs. */
+export async function withKeys<T>(region: Region, transact: (keys: KeySession) => Promise<T>): Promise<T> {
   const keys = new KeySession(region.keyCache);
   try {
-    return await keys.run(() => transact(ctx, region, keys, draft, work));
+    return await keys.run(() => transact(keys));
   } finally {
     keys.close();
   }
@@ -49,21 +61,23 @@ async function transact<T>(
   work: (operation: Operation) => Promise<T>,
 ): Promise<T> {
   const outcome = await withPolicies(ctx, region, async (tx, facts) => {
-    const operation = { ctx, region, tx, event: draft(), keys, facts, at: facts.at };
+    const operation = { ctx, region, tx, run: runIn(tx), event: draft(), keys, facts, at: facts.at };
     await tx.$executeRaw`SAVEPOINT operation`;
     try {
       const result = await work(operation);
       const event = operation.event.succeeded();
-      await record(tx, region.name, auditActor(ctx), operation.at, [event]);
-      await announceChanges(tx, ctx.principal.organisation, [event]);
-      return { result, error: null };
+      const notice = noticeOfChanges(ctx.principal.organisation, [event]);
+      const head = await record(tx, region.name, auditActor(ctx), operation.at, [event], notice);
+      return { result, error: null, head };
     } catch (error) {
       if (!isRecordable(error)) throw error;
       await tx.$executeRaw`ROLLBACK TO SAVEPOINT operation`;
-      await record(tx, region.name, auditActor(ctx), operation.at, [operation.event.failed(error)]);
-      return { error, result: null as never };
+      const failed = operation.event.failed(error);
+      const head = await record(tx, region.name, auditActor(ctx), operation.at, [failed]);
+      return { error, result: null as never, head };
     }
   });
+  region.heads.saw(ctx.principal.organisation, outcome.head);
   if (outcome.error) throw outcome.error;
   return outcome.result;
 }

@@ -18,10 +18,10 @@ export interface PolicyChange {
 
 /** Begins a change; who may not make it keeps nobody waiting. */
 export async function beginPolicyChange(operation: Operation, name: string): Promise<PolicyChange> {
-  const { ctx, tx, facts } = operation;
+  const { ctx, tx, run, facts } = operation;
   const { organisation, project } = ctx.principal;
   if (may(operation, 'POLICY_WRITE', policyOf(name))) await lockPolicies(tx, organisation);
-  const rows = await findPolicies(tx, ctx.principal);
+  const rows = await findPolicies(run, ctx.principal);
   const policies = [...BUILT_IN_POLICIES, ...rows.map(policyOfRow)];
   const existing = rows.find((row) => row.project === project && row.name === name) ?? null;
   return { operation: { ...operation, facts: { ...facts, policies } }, rows, existing };

@@ -1,7 +1,8 @@
-import type { Database, Transaction } from '../db/database.ts';
+import type { Database } from '../db/database.ts';
 import type { Notifications } from '../db/notifications.ts';
 import { findPolicies, type PolicyRow } from '../db/policy-row.ts';
 import type { Scope } from '../db/secret-row.ts';
+import { type Run, runIn } from '../db/statements.ts';
 import { BUILT_IN_POLICIES } from '../policy/built-in-policies.ts';
 import type { Policy } from '../policy/policy.ts';
 
@@ -51,7 +52,7 @@ export class PolicyStore {
     const key = keyOf(scope);
     const kept = this.#kept.get(key);
     if (kept) return kept.loading;
-    const loading = loadSnapshot(this.#db.client, scope);
+    const loading = loadSnapshot(runIn(this.#db.client), scope);
     if (!this.#isListening) return loading;
     const entry: Kept = { organisation: scope.organisation, loading, snapshot: null };
     const [oldest] = this.#kept.keys();
@@ -78,8 +79,8 @@ export class PolicyStore {
 }
 
 /** What holds in the scope as the transaction sees it. */
-export async function loadSnapshot(tx: Transaction, scope: Scope): Promise<PolicySnapshot> {
-  const rows = await findPolicies(tx, scope);
+export async function loadSnapshot(run: Run, scope: Scope): Promise<PolicySnapshot> {
+  const rows = await findPolicies(run, scope);
   const revision = rows.map(({ id, objectVersion }) => `${id}:${objectVersion}`).join();
   // The same list for everybody who has no policies: it is compiled once.
   const policies = rows.length === 0 ? BUILT_IN_POLICIES : [...BUILT_IN_POLICIES, ...rows.map(policyOfRow)];

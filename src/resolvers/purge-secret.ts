@@ -50,7 +50,7 @@ export async function lockDeleted(
 ): Promise<SecretRow> {
   const { ctx, tx, event, at } = operation;
   event.resourceId = id;
-  const seen = await findSecretById(tx, ctx.principal, id);
+  const seen = await findSecretById(operation.run, ctx.principal, id);
   if (!seen?.purgeAt || seen.purgeAt <= at) throw new NotFoundError('deletedSecret');
   event.resource = seen.path;
   requireOnDeleted(operation, permission, seen.path);

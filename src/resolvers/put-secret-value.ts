@@ -9,7 +9,7 @@ import { parseExpected } from './input/parse-version-number.ts';
 import { regionOf } from './input/region-of.ts';
 import { claimIdempotencyKey } from './idempotency.ts';
 import { lockLiveSecret } from './lock-live-secret.ts';
-import { operate } from './operate.ts';
+import { operateByStatements } from './operate-by-statements.ts';
 import { replayed } from './replayed.ts';
 import type { RequestContext } from './request-context.ts';
 import type { SecretVersionPayload } from './secret-types.ts';
@@ -34,7 +34,7 @@ export async function putSecretValue(
   const content = parseSecretValue(input.value, ['input', 'value']);
   const draft = () => new EventDraft('secret.putValue', 'secret', path);
   try {
-    return await operate(ctx, region, draft, async (operation) => {
+    return await operateByStatements(ctx, region, draft, async (operation) => {
       const secret = await lockLiveSecret(operation, 'SECRET_PUT_VALUE', path);
       requireKeyUse(operation, secret);
       requireAccessPolicy(operation, 'SECRET_PUT_VALUE', secret);

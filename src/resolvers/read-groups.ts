@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { RequestError } from '../errors.ts';
 import type { ReadOutcome } from './read-values.ts';
 import { type Reading, readTogether } from './read-together.ts';
@@ -10,18 +11,21 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-/** Who has waited so long for the transactions before is told so: the database cannot keep up, or does not answer. */
+/** Who has waited so long for the groups before is told so: the database cannot keep up, or does not answer. */
 const MAX_WAIT_MS = 12_000;
-/** Values a transaction, at most: one batch is never split. */
+/** Values a group, at most: one batch is never split. */
 const MAX_VALUES = 200;
 
 /**
- * Group commit of reads: while a transaction of an organisation's reads is under way, others wait, and then go together
- * in the next. The chain's head lets one at a time through anyway, and a commit for all costs what one for each would.
+ * Group commit of reads: while a group of an organisation's reads is being opened, others wait, and then go together in the
+ * next, which is opened while this one is recorded. The chain lets one at a time through anyway, and a commit for all costs
+ * what one for each would.
  */
 export class ReadGroups {
-  /** By organisation, while a transaction of its reads is under way. */
+  /** By organisation, while a group of its reads is being opened. */
   readonly #waiting = new Map<string, Waiting[]>();
+  /** By organisation, until the last group of its reads is recorded. */
+  readonly #recorded = new Map<string, Promise<void>>();
 
   /** The outcomes, once they are committed. Throws `RemoteCallNeeded` as a transaction of its own would. */
   join(region: Region, reading: Reading): Promise<readonly ReadOutcome[]> {
@@ -38,35 +42,67 @@ export class ReadGroups {
   }
 
   async #work(region: Region, organisation: string): Promise<void> {
-    // Whoever asks in the same turn goes along.
-    await Promise.resolve();
     for (;;) {
+      // Whoever has asked by now goes along, whose request has arrived but was not yet looked at too.
+      await setImmediate();
       const waiting = this.#waiting.get(organisation) ?? [];
       if (waiting.length === 0) break;
-      const group = takeGroup(waiting).filter(isInTime);
-      if (group.length === 0) continue;
-      try {
-        const results = await readTogether(
-          region,
-          group.map(({ reading }) => reading),
-        );
-        for (const [index, { resolve, reject }] of group.entries()) {
-          const result = results[index];
-          if (!result || result instanceof Error) reject(result);
-          else resolve(result);
-        }
-      } catch (error) {
-        for (const { reject } of group) reject(error);
-      }
+      const taken = takeGroup(waiting);
+      for (const late of taken.filter((one) => !isInTime(one))) late.reject(tooLate());
+      const group = taken.filter(isInTime);
+      if (group.length > 0) await this.#begin(region, organisation, group);
     }
     this.#waiting.delete(organisation);
   }
+
+  /** Ends when the group begins to be recorded: the next can be opened meanwhile, and no more than that. */
+  #begin(region: Region, organisation: string, group: readonly Waiting[]): Promise<void> {
+    const before = this.#recorded.get(organisation) ?? Promise.resolve();
+    return new Promise((begun) => {
+      const readings = group.map(({ reading }) => reading);
+      const results = readTogether(region, readings, async () => {
+        await before;
+        begun();
+        if (!group.every(isInTime)) throw tooLate();
+      });
+      const recorded = results.then(ignore, ignore).finally(() => {
+        begun();
+        if (this.#recorded.get(organisation) === recorded) this.#recorded.delete(organisation);
+      });
+      this.#recorded.set(organisation, recorded);
+      void deliver(group, results);
+    });
+  }
 }
 
-function isInTime({ since, reject }: Waiting): boolean {
-  if (performance.now() - since <= MAX_WAIT_MS) return true;
-  reject(new RequestError('SERVICE_UNAVAILABLE', 'The database does not answer in time; try again.'));
-  return false;
+function ignore(): void {
+  // Who waits for a group's turn to be over does not care how it ended.
+}
+
+/** Tells each that waits what came of its own reading, once the next group is on its way: Postgres need not wait for that. */
+async function deliver(
+  group: readonly Waiting[],
+  results: Promise<readonly (readonly ReadOutcome[] | Error)[]>,
+): Promise<void> {
+  try {
+    const settled = await results;
+    await setImmediate();
+    for (const [index, { resolve, reject }] of group.entries()) {
+      const result = settled[index];
+      if (!result || result instanceof Error) reject(result);
+      else resolve(result);
+    }
+  } catch (error) {
+    for (const { reject } of group) reject(error);
+  }
+}
+
+function isInTime({ since }: Waiting): boolean {
+  return performance.now() - since <= MAX_WAIT_MS;
+}
+
+function tooLate(): RequestError {
+  return new RequestError('SERVICE_UNAVAILABLE', 'The database does not answer in time; try again.');
 }
 
 function takeGroup(waiting: Waiting[]): readonly Waiting[] {

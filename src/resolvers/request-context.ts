@@ -1,3 +1,4 @@
+import type { ChainHeads } from '../audit/chain-heads.ts';
 import type { Database } from '../db/database.ts';
 import type { Notifications } from '../db/notifications.ts';
 import type { SecretEntry } from '../kms/envelope.ts';
@@ -24,6 +25,7 @@ export interface Region {
   readonly notifications: Notifications;
   readonly policies: PolicyStore;
   readonly reads: ReadGroups;
+  readonly heads: ChainHeads;
 }
 
 /** What an operation knows of the request that it serves. */
@@ -42,5 +44,5 @@ export interface RequestContext {
   /** Values opened for this request: zeroed when its answer has been written. */
   readonly openedEntries: SecretEntry[];
   /** Where the answer may be a stream: all streams of this gateway, and what ends this one. */
-  readonly following?: { readonly followers: Followers; readonly signal: AbortSignal };
+  readonly following?: { readonly followers: Followers; readonly ending: { readonly signal: AbortSignal } };
 }

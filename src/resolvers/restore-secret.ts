@@ -64,7 +64,7 @@ export async function restoreSecret(ctx: RequestContext, input: RestoreSecretInp
 async function rewrapVersions(operation: Operation, secret: SecretRow, path: string): Promise<void> {
   const { region, tx, event, keys } = operation;
   const { organisation, id: secretId, kmsKeyIdentity: identity } = secret;
-  const key = await keyOfSecret(tx, secret);
+  const key = keyOfSecret(secret);
   const versions = await tx.secretVersion.findMany({
     where: { organisation, secretId, status: 'ACTIVE' },
     orderBy: { number: 'asc' },

@@ -78,7 +78,7 @@ async function rewrapBatch(operation: Operation, identity: string, after: Positi
   const key = await findKmsKey(tx, ctx.principal, identity);
   if (!key) throw new NotFoundError('kmsKey');
   requireOnKmsKey(operation, 'KMS_KEY_UPDATE', identity);
-  const to = await usableKey(operation, key);
+  const to = await usableKey(operation, key, key.latestVersion);
   event.version = to.generation.number;
   const rows = await lockOlder(operation, key, after);
   const rewrapped = await rewrapAll(operation, key, to, rows);

@@ -9,7 +9,7 @@ import { parseExpected, parseVersionNumber } from './input/parse-version-number.
 import { regionOf } from './input/region-of.ts';
 import { keyOfSecret, usableKey } from './usable-key.ts';
 import { lockLiveSecret } from './lock-live-secret.ts';
-import { operate } from './operate.ts';
+import { operateByStatements } from './operate-by-statements.ts';
 import { replayed } from './replayed.ts';
 import type { RequestContext } from './request-context.ts';
 import type { SecretVersionPayload } from './secret-types.ts';
@@ -34,19 +34,19 @@ export async function rollbackSecret(
   const expectedVersion = parseExpected(input.expectedVersion, ['input', 'expectedVersion']);
   const idempotencyKey = parseIdempotencyKey(input.idempotencyKey, ['input', 'idempotencyKey']);
   const draft = () => new EventDraft('secret.rollback', 'secret', path);
-  return operate(ctx, region, draft, async (operation) => {
-    const { tx, event } = operation;
+  return operateByStatements(ctx, region, draft, async (operation) => {
+    const { run, event } = operation;
     const secret = await lockLiveSecret(operation, 'SECRET_PUT_VALUE', path);
     requireKeyUse(operation, secret);
     requireAccessPolicy(operation, 'SECRET_PUT_VALUE', secret);
     event.details['toVersion'] = String(toVersion);
     const first = await claimIdempotencyKey(operation, idempotencyKey, input, secret.id);
     if (first) return replayed(operation, first);
-    const old = await findVersion(tx, secret, toVersion);
+    const old = await findVersion(run, secret, toVersion);
     if (!old) throw new NotFoundError('version');
     if (old.status === 'DESTROYED') throw new VersionDestroyedError(toVersion);
     return appendVersion(operation, secret, { expectedVersion, idempotencyKey }, async () => {
-      const oldKey = await usableKey(operation, await keyOfSecret(tx, secret), old.kmsKeyVersion);
+      const oldKey = await usableKey(operation, keyOfSecret(secret), old.kmsKeyVersion);
       const content = await openVersion(operation, secret, old, oldKey);
       if (!content) throw new NotFoundError('version');
       return content;

@@ -50,12 +50,12 @@ export async function secretEvents(
   args: SecretEventsArguments,
 ): Promise<AsyncIterable<SecretEvent>> {
   if (!ctx.following) throw new Error('Nobody is there to be told of changes.');
-  const { followers, signal } = ctx.following;
+  const { followers, ending } = ctx.following;
   const region = regionOf(ctx, args.region, ['region']);
   const prefix = folderKeyPrefix(parseFolderPath(args.pathPrefix, ['pathPrefix']));
   const after = args.after == null ? null : decodePlace(ctx.principal, region, args.after);
   // Joined first: what is committed from here on wakes it.
-  const follower = followers.join(ctx.principal, region, signal);
+  const follower = followers.join(ctx.principal, region, ending.signal);
   if (after) await requireKept(region, ctx.principal, after);
   const feed = followers.feed(region);
   const read = (place: bigint) => feed.read(ctx.principal, place);

@@ -1,4 +1,5 @@
 import { findSecretsByKey } from '../db/secret-row.ts';
+import { runIn } from '../db/statements.ts';
 import { parseSecretPath, pathKey } from '../policy/secret-path.ts';
 import { decidingIn, may, secretAt } from './authorise.ts';
 import { regionOf } from './input/region-of.ts';
@@ -12,7 +13,7 @@ export async function secret(
 ): Promise<Secret | null> {
   const region = regionOf(ctx, args.region, ['region']);
   const path = parseSecretPath(args.path, ['path']);
-  const [row] = await findSecretsByKey(region.db.client, ctx.principal, [pathKey(path)]);
+  const [row] = await findSecretsByKey(runIn(region.db.client), ctx.principal, [pathKey(path)]);
   const deciding = await decidingIn(ctx, region);
   return row && may(deciding, 'SECRET_READ', secretAt(path)) ? { ...row, region } : null;
 }

@@ -1,11 +1,12 @@
 import type { Transaction } from '../db/database.ts';
-import type { KmsKeyModel, KmsKeyVersionModel } from '../db/generated/models.ts';
+import type { KmsKeyModel } from '../db/generated/models.ts';
 import type { Scope } from '../db/secret-row.ts';
+import type { Statement } from '../db/statements.ts';
 import { DecryptionFailedError, InvalidInputError, KeyUnavailableError, NotFoundError } from '../errors.ts';
 import type { BoundKey } from '../kms/envelope.ts';
 import { RemoteCallNeeded } from '../kms/key-session.ts';
-import type { KmsKeyGeneration } from '../kms/provider.ts';
-import type { Operation } from './operate.ts';
+import type { KmsKeyGeneration, KmsKeyReference } from '../kms/provider.ts';
+import type { StatementOperation } from './operate.ts';
 
 export type KmsKey = KmsKeyModel;
 
@@ -30,42 +31,55 @@ export async function lockKmsKey(tx: Transaction, scope: Scope, identity: string
   return findKmsKey(tx, scope, identity);
 }
 
-/** The key with one of its generations, the latest unless a number is given. Throws `KeyUnavailableError`. */
+const FIND_USABLE: Statement = {
+  name: 'find-usable-key',
+  text: `
+    SELECT
+      k.organisation, k.identity, k.project, k.key_type AS "keyType", k.status, k.provider,
+      k.external_key_id AS "externalKeyId", g.number, g.wrapped_material AS "wrappedMaterial",
+      g.root_key_id AS "rootKeyId", g.external_version AS "externalVersion"
+    FROM kms_key k LEFT JOIN kms_key_version g
+      ON g.organisation = k.organisation AND g.kms_key_identity = k.identity
+      AND g.number = coalesce($4::int, k.latest_version)
+    WHERE k.organisation = $1 AND k.project = $2 AND k.identity = $3`,
+};
+
+type UsableRow = Pick<
+  KmsKey,
+  'organisation' | 'identity' | 'project' | 'keyType' | 'status' | 'provider' | 'externalKeyId'
+> &
+  Omit<KmsKeyGeneration, 'number'> & { readonly number: number | null };
+
+/**
+ * A key with one of its generations, the latest unless a number is given. Throws `NotFoundError`, or `KeyUnavailableError`
+ * where it may not be used.
+ */
 export async function usableKey(
-  operation: Pick<Operation, 'tx' | 'region' | 'keys'>,
-  key: KmsKey,
-  number = key.latestVersion,
+  operation: Pick<StatementOperation, 'run' | 'region' | 'keys'>,
+  { organisation, project, identity }: Scope & { readonly identity: string },
+  generation: number | null = null,
 ): Promise<UsableKey> {
-  const version = await operation.tx.kmsKeyVersion.findUnique({
-    where: {
-      organisation_kmsKeyIdentity_number: {
-        organisation: key.organisation,
-        kmsKeyIdentity: key.identity,
-        number,
-      },
-    },
-  });
-  return bindKey(operation, key, version);
+  const [row] = await operation.run<UsableRow>(FIND_USABLE, [organisation, project, identity, generation]);
+  if (!row) throw new NotFoundError('kmsKey');
+  const { number, wrappedMaterial, rootKeyId, externalVersion, ...key } = row;
+  const found = number === null ? null : { number, wrappedMaterial, rootKeyId, externalVersion };
+  return bindKey(operation, key, found);
+}
+
+/** The key that seals and opens a secret's versions. */
+export function keyOfSecret(secret: Scope & { readonly kmsKeyIdentity: string }) {
+  const { organisation, project, kmsKeyIdentity: identity } = secret;
+  return { organisation, project, identity };
 }
 
 export function bindKey(
-  { region, keys }: Pick<Operation, 'region' | 'keys'>,
-  key: KmsKey,
-  version: KmsKeyVersionModel | null | undefined,
+  { region, keys }: Pick<StatementOperation, 'region' | 'keys'>,
+  key: Omit<KmsKeyReference, 'region'> & Pick<KmsKey, 'status' | 'provider'>,
+  version: KmsKeyGeneration | null | undefined,
 ): UsableKey {
   const provider = region.providers.get(key.provider);
   if (key.status !== 'ACTIVE' || !provider || !version) throw new KeyUnavailableError(key.identity);
   return { bound: keys.bind(provider, { ...key, region: region.name }), generation: version };
-}
-
-/** The key of a secret that is there: its foreign key says so. */
-export async function keyOfSecret(
-  tx: Transaction,
-  secret: Scope & { readonly kmsKeyIdentity: string },
-): Promise<KmsKey> {
-  const key = await findKmsKey(tx, secret, secret.kmsKeyIdentity);
-  if (!key) throw new NotFoundError('kmsKey');
-  return key;
 }
 
 const PASSED_ON = [DecryptionFailedError, InvalidInputError, RemoteCallNeeded] as const;

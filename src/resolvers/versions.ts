@@ -1,6 +1,6 @@
-import type { Transaction } from '../db/database.ts';
 import type { SecretVersionModel } from '../db/generated/models.ts';
 import type { SecretRow } from '../db/secret-row.ts';
+import type { Run, Statement } from '../db/statements.ts';
 import {
   type EnvelopeContext,
   openEnvelope,
@@ -10,7 +10,7 @@ import {
 } from '../kms/envelope.ts';
 import { DecryptionFailedError } from '../errors.ts';
 import { type UsableKey, useKey } from './usable-key.ts';
-import type { Operation } from './operate.ts';
+import type { StatementOperation } from './operate.ts';
 
 export type SecretVersion = SecretVersionModel;
 
@@ -27,34 +27,62 @@ export function envelopeContext(
   return { organisation, region, project, secretId, path, version, format, kmsKeyIdentity };
 }
 
-/** Seals content and writes it as a version of the secret: `kms.encrypt` in the log. */
-export async function writeVersion(
-  { ctx, region, tx, event, at }: Operation,
+/** Seals content as a version of the secret, still to be inserted: `kms.encrypt` in the log. */
+export async function sealVersion(
+  { ctx, region, event, at }: StatementOperation,
   secret: Bound,
   number: number,
   key: UsableKey,
   content: SecretContent,
 ): Promise<SecretVersion> {
+  const { subject, issuer } = ctx.principal;
+  const { organisation, id: secretId, kmsKeyIdentity } = secret;
+  const kmsKeyVersion = key.generation.number;
   const context = envelopeContext(secret, region.name, number, content.format);
-  const envelope = await useKey(secret.kmsKeyIdentity, () =>
+  const envelope = await useKey(kmsKeyIdentity, () =>
     sealEnvelope(key.bound, key.generation, context, content),
   );
-  event.addKmsEffect('kms.encrypt', { identity: secret.kmsKeyIdentity, version: key.generation.number });
-  return tx.secretVersion.create({
-    data: {
-      organisation: secret.organisation,
-      secretId: secret.id,
-      number,
-      valueFormat: content.format,
-      kmsKeyIdentity: secret.kmsKeyIdentity,
-      kmsKeyVersion: key.generation.number,
-      wrappedDataKey: new Uint8Array(envelope.wrappedDataKey),
-      ciphertext: new Uint8Array(envelope.ciphertext),
-      createdAt: at,
-      createdBySubject: ctx.principal.subject,
-      createdByIssuer: ctx.principal.issuer,
-    },
-  });
+  event.addKmsEffect('kms.encrypt', { identity: kmsKeyIdentity, version: kmsKeyVersion });
+  return {
+    ...{ organisation, secretId, number, status: 'ACTIVE', valueFormat: content.format },
+    ...{ kmsKeyIdentity, kmsKeyVersion },
+    wrappedDataKey: new Uint8Array(envelope.wrappedDataKey),
+    ciphertext: new Uint8Array(envelope.ciphertext),
+    ...{ createdAt: at, createdBySubject: subject, createdByIssuer: issuer },
+    ...{ destroyedAt: null, destroyedBySubject: null, destroyedByIssuer: null },
+  };
+}
+
+const INSERT = `
+  INSERT INTO secret_version (
+    organisation, secret_id, number, value_format, kms_key_identity, kms_key_version, wrapped_data_key, ciphertext,
+    created_at, created_by_subject, created_by_issuer
+  ) VALUES ($1, $2::uuid, $3::int, $4::"SecretValueFormat", $5, $6::int, $7::bytea, $8::bytea, $9::timestamptz, $10, $11)`;
+const INSERT_VERSION: Statement = { name: 'insert-version', text: INSERT };
+const INSERT_CURRENT_VERSION: Statement = {
+  name: 'insert-current-version',
+  text: `
+    WITH version AS (${INSERT})
+    UPDATE secret SET latest_version = $3::int, current_version = $3::int, updated_at = $9::timestamptz
+    WHERE organisation = $1 AND id = $2::uuid`,
+};
+
+export async function insertVersion(run: Run, version: SecretVersion): Promise<void> {
+  await run(INSERT_VERSION, columnsOf(version));
+}
+
+/** Inserts the next version of a locked secret, which becomes the current one. */
+export async function insertCurrentVersion(run: Run, version: SecretVersion): Promise<void> {
+  await run(INSERT_CURRENT_VERSION, columnsOf(version));
+}
+
+function columnsOf(version: SecretVersion): readonly unknown[] {
+  const { organisation, secretId, number, valueFormat, kmsKeyIdentity, kmsKeyVersion } = version;
+  const { wrappedDataKey, ciphertext, createdAt, createdBySubject, createdByIssuer } = version;
+  return [
+    ...[organisation, secretId, number, valueFormat, kmsKeyIdentity, kmsKeyVersion],
+    ...[wrappedDataKey, ciphertext, createdAt, createdBySubject, createdByIssuer],
+  ];
 }
 
 /**
@@ -62,9 +90,9 @@ export async function writeVersion(
  * the request is answered: `kms.decrypt` in the log.
  */
 export async function openVersion(
-  { ctx, region, event }: Pick<Operation, 'ctx' | 'region' | 'event'>,
+  { ctx, region, event }: Pick<StatementOperation, 'ctx' | 'region' | 'event'>,
   secret: Bound,
-  version: SecretVersion,
+  version: Pick<SecretVersion, 'number' | 'valueFormat' | 'wrappedDataKey' | 'ciphertext'>,
   key: UsableKey,
   names?: readonly string[],
 ): Promise<SecretContent | null> {
@@ -80,14 +108,23 @@ export async function openVersion(
   return content;
 }
 
-export function findVersion(
-  tx: Transaction,
-  secret: Pick<SecretRow, 'organisation' | 'id'>,
+const FIND_VERSION: Statement = {
+  name: 'find-version',
+  text: `
+    SELECT
+      organisation, secret_id AS "secretId", number, status, value_format AS "valueFormat",
+      kms_key_identity AS "kmsKeyIdentity", kms_key_version AS "kmsKeyVersion", wrapped_data_key AS "wrappedDataKey",
+      ciphertext, created_at AS "createdAt", created_by_subject AS "createdBySubject",
+      created_by_issuer AS "createdByIssuer", destroyed_at AS "destroyedAt",
+      destroyed_by_subject AS "destroyedBySubject", destroyed_by_issuer AS "destroyedByIssuer"
+    FROM secret_version WHERE organisation = $1 AND secret_id = $2::uuid AND number = $3::int`,
+};
+
+export async function findVersion(
+  run: Run,
+  { organisation, id }: Pick<SecretRow, 'organisation' | 'id'>,
   number: number,
 ): Promise<SecretVersion | null> {
-  return tx.secretVersion.findUnique({
-    where: {
-      organisation_secretId_number: { organisation: secret.organisation, secretId: secret.id, number },
-    },
-  });
+  const [row] = await run<SecretVersion>(FIND_VERSION, [organisation, id, number]);
+  return row ?? null;
 }

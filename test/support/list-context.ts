@@ -1,3 +1,4 @@
+import { ChainHeads } from '../../src/audit/chain-heads.ts';
 import { randomBytes } from 'node:crypto';
 import { Database } from '../../src/db/database.ts';
 import { Notifications } from '../../src/db/notifications.ts';
@@ -35,7 +36,13 @@ export async function listRegion(databaseUrl: string): Promise<Region> {
   return {
     ...{ name: 'local-1', db, notifications, policies: new PolicyStore(db, notifications) },
     rootKeys: new RootKeys([{ id: 'unused', key: new SecretBytes(randomBytes(32)) }]),
-    ...{ providers: new Map(), mayBind: () => false, keyCache: new KeyCache(), reads: new ReadGroups() },
+    ...{
+      providers: new Map(),
+      mayBind: () => false,
+      keyCache: new KeyCache(),
+      reads: new ReadGroups(),
+      heads: new ChainHeads(),
+    },
   };
 }
 
