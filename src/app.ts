@@ -75,7 +75,7 @@ export async function createApp(config: Config, log: Logger, options: AppOptions
     if (developmentIssuer && !options.isPrepared) await provisionDevelopment(regions, now);
     const issuers = config.issuers ?? (developmentIssuer ? [developmentIssuer.config] : []);
     const followers = new Followers(options.followerLimits);
-    const server = createServer(
+    const server: Server = createServer(
       { headersTimeout: 10_000, requestTimeout: 30_000, maxHeaderSize: 16_384, keepAliveTimeout: 30_000 },
       createHandler({
         ...{ regions, now, log },
@@ -88,6 +88,7 @@ export async function createApp(config: Config, log: Logger, options: AppOptions
         followers,
         streamTiming: options.streamTiming ?? STREAM_TIMING,
         ready: readiness(regions, now, log),
+        isStopping: () => !server.listening,
       }),
     );
     const closeUnused = watchUnusedConnections(server);

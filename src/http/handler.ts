@@ -35,6 +35,8 @@ export interface HandlerOptions {
   readonly followers: Followers;
   readonly streamTiming: StreamTiming;
   readonly ready: () => Promise<boolean>;
+  /** Whether no connection is accepted any more: then each ends with its next answer. */
+  readonly isStopping: () => boolean;
 }
 
 const LOOPBACK_HOST = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?$/i;
@@ -54,6 +56,7 @@ export function createHandler(options: HandlerOptions): RequestListener {
     answerTo(path, request, requestId, ending)
       .catch((error: unknown) => refusal(error, requestId, log))
       .then(async (answer) => {
+        if (options.isStopping()) response.shouldKeepAlive = false;
         const sent = await sendAnswer(options, request, response, answer, ending);
         const milliseconds = Math.round(performance.now() - started);
         const { status } = answer;

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
-import { request } from 'node:http';
+import { type IncomingMessage, request } from 'node:http';
+import type { Socket } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type TestApp, testApp } from '../support/test-app.ts';
 
@@ -20,7 +21,7 @@ test('a body in a million pieces of a byte is read whole, and takes the memory o
   const answered = once(sent, 'response');
   const piece = (at: number) => `1\r\n${String.fromCharCode(body[at] ?? 0)}\r\n`;
   sent.flushHeaders();
-  const [socket] = (sent.socket ? [sent.socket] : await once(sent, 'socket')) as [import('node:net').Socket];
+  const [socket] = (sent.socket ? [sent.socket] : await once(sent, 'socket')) as [Socket];
   if (socket.connecting) await once(socket, 'connect');
   let most = 0;
   for (let at = 0; at < body.length; at += 20_000) {
@@ -30,7 +31,7 @@ test('a body in a million pieces of a byte is read whole, and takes the memory o
     most = Math.max(most, process.memoryUsage().rss - before);
   }
   socket.write('0\r\n\r\n');
-  const [response] = (await answered) as [import('node:http').IncomingMessage];
+  const [response] = (await answered) as [IncomingMessage];
   expect(response.statusCode).toBe(200);
   expect(most).toBeLessThan(150_000_000);
   response.resume();
