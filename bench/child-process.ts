@@ -1,6 +1,7 @@
 /** The processes that a run starts: all of the same Node, and none outlives it. */
 import { fork, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** A process that listens on a port of 127.0.0.1. */
@@ -76,13 +77,24 @@ export async function startListener(module: string, message: object): Promise<Li
   }
 }
 
+const ROOT = join(import.meta.dirname, '..');
+
+/** What `npm start` gives Node. */
+function startArguments(): string[] {
+  const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+    readonly scripts: { readonly start: string };
+  };
+  const [node, ...rest] = scripts.start.split(' ');
+  if (node !== 'node') throw new Error('npm start runs something else than Node.');
+  return rest.map((argument) => (argument.startsWith('-') ? argument : join(ROOT, argument)));
+}
+
 /** Starts `npm start`'s own program and waits for the line that says where it listens. Its log goes to `logFile`. */
 export async function startService(
   environment: Readonly<Record<string, string>>,
   options: { readonly logFileDescriptor: number; readonly nodeOptions?: readonly string[] },
 ): Promise<Listener> {
-  const program = join(import.meta.dirname, '../scripts/start.js');
-  const child = spawn(process.execPath, [...(options.nodeOptions ?? []), program], {
+  const child = spawn(process.execPath, [...(options.nodeOptions ?? []), ...startArguments()], {
     env: { ...cleanEnvironment(), ...environment },
     stdio: ['ignore', 'pipe', options.logFileDescriptor],
   });
