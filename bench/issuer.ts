@@ -2,7 +2,7 @@
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { ORGANISATION } from './dataset.ts';
 
-const ISSUER = 'https://bench.example.com';
+export const ISSUER = 'https://bench.example.com';
 const AUDIENCE = 'strongroom';
 
 export interface BenchIssuer {

@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads';
 import pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import type { KmsKeyGeneration, KmsKeyReference } from '../../src/kms/provider.ts';
-import { ORGANISATION } from './issuer.ts';
+import { ORGANISATION } from '../dataset.ts';
 import { Progress } from './progress.ts';
 import { COLUMNS, REGION, type Rows, type Table } from './sealed-rows.ts';
 import type { SealJob, SealRange } from './seal-worker.ts';

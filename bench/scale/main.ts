@@ -7,7 +7,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { dirname } from 'node:path';
 import { openDatabases } from './database.ts';
-import { openIssuer } from './issuer.ts';
+import { openIssuer } from '../issuer.ts';
 import { type Measure, MEASURES } from './measures.ts';
 import { type Options, parseOptions, UsageError } from './options.ts';
 import { plotOf } from './plot.ts';

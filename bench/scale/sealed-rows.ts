@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { type BoundKey, sealEnvelope } from '../../src/kms/envelope.ts';
 import type { KmsKeyGeneration } from '../../src/kms/provider.ts';
 import { SecretBytes } from '../../src/kms/secret-bytes.ts';
-import { ORGANISATION } from './issuer.ts';
+import { ORGANISATION } from '../dataset.ts';
+import { ISSUER } from '../issuer.ts';
 import type { Tree } from './tree.ts';
 
 export const REGION = 'local-1';
@@ -25,7 +26,6 @@ export type Table = keyof typeof COLUMNS;
 export type Rows = Readonly<Record<Table, string>>;
 
 const SUBJECT = 'loader';
-const ISSUER = 'https://issuer.bench.example';
 const YEAR_MS = 365 * 24 * 3_600_000;
 /** Created evenly over two years, and changed and read at any time since. */
 const SPAN_MS = 2 * YEAR_MS;

@@ -1,6 +1,6 @@
 import { Connection } from './connection.ts';
 import type { Databases } from './database.ts';
-import type { Issuer } from './issuer.ts';
+import type { BenchIssuer } from '../issuer.ts';
 import { load } from './load.ts';
 import type { Caller } from './measures.ts';
 import { type Service, startService } from './service.ts';
@@ -24,7 +24,7 @@ const PUT_POLICY = `mutation ($input: PutPolicyInput!) { putPolicy(input: $input
   ... on PolicyPayload { policy { name } } ... on UserError { code message } } }`;
 
 /** Starts a service on the database of a size, and loads what the database lacks. */
-export async function openSite(databases: Databases, issuer: Issuer, size: number): Promise<Site> {
+export async function openSite(databases: Databases, issuer: BenchIssuer, size: number): Promise<Site> {
   const databaseUrl = await databases.of(size);
   const service = await startService({
     ...{ DATABASE_URL: databaseUrl, STRONGROOM_ROOT_KEY: databases.rootKey },
@@ -32,9 +32,9 @@ export async function openSite(databases: Databases, issuer: Issuer, size: numbe
   });
   try {
     const connections = {
-      admin: new Connection(service.url, await issuer.token('operator', ADMIN)),
-      auditor: new Connection(service.url, await issuer.token('auditor', 'auditor')),
-      starred: new Connection(service.url, await issuer.token('starred', 'starred')),
+      admin: new Connection(service.url, await issuer.mint('operator', ADMIN)),
+      auditor: new Connection(service.url, await issuer.mint('auditor', 'auditor')),
+      starred: new Connection(service.url, await issuer.mint('starred', 'starred')),
     };
     await prepare(connections.admin);
     await load(databaseUrl, size, databases.rootKey);

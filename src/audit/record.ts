@@ -1,6 +1,6 @@
 import type { Transaction } from '../db/database.ts';
 import type { Notice } from '../db/notifications.ts';
-import type { Run, Statement } from '../db/statements.ts';
+import { type Run, runIn, type Statement } from '../db/statements.ts';
 import {
   APPEND_CHANGES,
   APPEND_EVENTS,
@@ -27,8 +27,7 @@ export function record(
   notice: Notice | null = null,
 ): Promise<ChainHead> {
   const { organisation } = actor;
-  const run: Run = ({ text }, values) => tx.$queryRawUnsafe(text, ...values);
-  return recordIn(run, { organisation, region, at, doings: [{ actor, events }], read: [], notice });
+  return recordIn(runIn(tx), { organisation, region, at, doings: [{ actor, events }], read: [], notice });
 }
 
 /** The same for what several actors of one organisation did and read, in the transaction that `run` runs statements in. */
