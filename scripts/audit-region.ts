@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
-import { readConfig } from '../src/config.ts';
+import { readConfig } from '../src/server/config/config.ts';
 import { Database } from '../src/db/database.ts';
 import { openEmbeddedPostgres } from '../src/db/embedded-postgres.ts';
 import { RootKeys } from '../src/kms/root-keys.ts';
 import type { ChainRegion } from '../src/resolvers/audit-signer.ts';
-import { openRootKeyFile } from '../src/root-key-file.ts';
+import { openRootKeyFile } from '../src/server/root-key-file.ts';
 
 /** What the user can put right: its message is all that is printed. */
 export class UsageError extends Error {}

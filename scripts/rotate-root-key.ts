@@ -1,9 +1,9 @@
 /** Wraps every key version under the newest root key: `npm run rotate-root-key`. May be stopped and run again. */
 import pino from 'pino';
-import { readConfig } from '../src/config.ts';
+import { readConfig } from '../src/server/config/config.ts';
 import { openEmbeddedPostgres } from '../src/db/embedded-postgres.ts';
 import { rewrapKeyMaterial } from '../src/jobs/rewrap-key-material.ts';
-import { openRegion } from '../src/open-region.ts';
+import { openRegion } from '../src/server/open-region.ts';
 
 const config = readConfig(process.env);
 const say = (line: string) => process.stdout.write(`${line}\n`);

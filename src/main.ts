@@ -1,13 +1,14 @@
-import { announce } from './announce.ts';
-import { readConfig } from './config.ts';
-import { explainFailure } from './explain-failure.ts';
+import { announce } from './server/announce.ts';
+import { readConfig } from './server/config/config.ts';
+import { explainFailure } from './server/explain-failure.ts';
 import { createLog, errorFacts } from './http/log.ts';
 
 async function main(): Promise<void> {
   const config = readConfig(process.env);
   const log = createLog(config.logLevel);
   // Loaded as needed: a process that only starts others has no use for the schema and all that is behind it.
-  const { start } = config.workers === 1 ? await import('./gateway.ts') : await import('./primary.ts');
+  const { start } =
+    config.workers === 1 ? await import('./server/gateway.ts') : await import('./server/primary.ts');
   const service = await start(config, log);
   const stop = (signal: NodeJS.Signals) => {
     log.info({ signal }, 'stopping');

@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { parseRootKeys } from '../../src/config.ts';
+import { parseRootKeys } from '../../src/server/config/config.ts';
 import { KeyCache } from '../../src/kms/key-cache.ts';
 import { LocalProvider } from '../../src/kms/local-provider.ts';
 import type { KmsKeyGeneration, KmsKeyReference } from '../../src/kms/provider.ts';

@@ -5,7 +5,7 @@ import { signCheckpoints } from '../../src/jobs/sign-checkpoints.ts';
 import { RootKeys } from '../../src/kms/root-keys.ts';
 import { SecretBytes } from '../../src/kms/secret-bytes.ts';
 import { AuditSigner, type ChainRegion } from '../../src/resolvers/audit-signer.ts';
-import { openRootKeyFile } from '../../src/root-key-file.ts';
+import { openRootKeyFile } from '../../src/server/root-key-file.ts';
 import * as doc from '../e2e/documents.ts';
 import { regionOfApp } from '../support/region-of-app.ts';
 import { type TestApp, testApp } from '../support/test-app.ts';

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { pino } from 'pino';
-import { type AppOptions, createApp } from '../../src/app.ts';
-import { type Environment, readConfig } from '../../src/config.ts';
+import { type AppOptions, createApp } from '../../src/server/app.ts';
+import { type Environment, readConfig } from '../../src/server/config/config.ts';
 import type { TestApp } from './test-app.ts';
 
 /** One more gateway on the database, the keys and the issuer of a test app. */

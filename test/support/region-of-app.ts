@@ -1,7 +1,7 @@
 import { Database } from '../../src/db/database.ts';
 import { RootKeys } from '../../src/kms/root-keys.ts';
 import type { ChainRegion } from '../../src/resolvers/audit-signer.ts';
-import { openRootKeyFile } from '../../src/root-key-file.ts';
+import { openRootKeyFile } from '../../src/server/root-key-file.ts';
 import type { TestApp } from './test-app.ts';
 
 /** The region of a test app as a second process sees it, which is what jobs are given. Close its `db`. */

@@ -9,8 +9,8 @@ import type { TadaDocumentNode } from 'gql.tada';
 import pg from 'pg';
 import { pino } from 'pino';
 import { inject } from 'vitest';
-import { type App, type AppOptions, createApp } from '../../src/app.ts';
-import { type Environment, readConfig } from '../../src/config.ts';
+import { type App, type AppOptions, createApp } from '../../src/server/app.ts';
+import { type Environment, readConfig } from '../../src/server/config/config.ts';
 import { databaseUrl, TEMPLATE } from './postgres.ts';
 
 export interface TestCaller {

@@ -1,10 +1,10 @@
 /** One gateway of several: it is told by the process that started it when to serve, configured how, and when to stop. */
 import { PrimaryChannel } from './cluster/primary-channel.ts';
-import { readConfig } from './config.ts';
+import { readConfig } from './config/config.ts';
 import { explainFailure } from './explain-failure.ts';
 import { start } from './gateway.ts';
-import { createLog, errorFacts } from './http/log.ts';
-import { Metrics } from './http/metrics.ts';
+import { createLog, errorFacts } from '../http/log.ts';
+import { Metrics } from '../http/metrics.ts';
 
 // Ctrl-C in a terminal and a service manager's stop reach every process: the primary decides when this one ends.
 process.on('SIGINT', () => undefined).on('SIGTERM', () => undefined);

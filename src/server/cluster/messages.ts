@@ -1,4 +1,4 @@
-import type { MetricValues } from '../http/metrics.ts';
+import type { MetricValues } from '../../http/metrics.ts';
 
 /** What the primary tells a worker. */
 export type ToWorker =

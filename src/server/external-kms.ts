@@ -1,10 +1,10 @@
-import type { Config } from './config.ts';
-import { errorFacts, type Logger } from './http/log.ts';
-import { BoundedProvider } from './kms/bounded-provider.ts';
-import { openProviders } from './kms/open-providers.ts';
-import { maySelect } from './kms/provider-config.ts';
-import type { KmsProvider } from './kms/provider.ts';
-import type { Region } from './resolvers/request-context.ts';
+import type { Config } from './config/config.ts';
+import { errorFacts, type Logger } from '../http/log.ts';
+import { BoundedProvider } from '../kms/bounded-provider.ts';
+import { openProviders } from '../kms/open-providers.ts';
+import { maySelect } from '../kms/provider-config.ts';
+import type { KmsProvider } from '../kms/provider.ts';
+import type { Region } from '../resolvers/request-context.ts';
 import { StartError } from './start-error.ts';
 
 /** The providers of keys that live outside, and which of their keys an organisation may bind. */

@@ -1,5 +1,5 @@
-import type { DevelopmentIssuer } from './auth/development-issuer.ts';
-import type { Config } from './config.ts';
+import type { DevelopmentIssuer } from '../auth/development-issuer.ts';
+import type { Config } from './config/config.ts';
 import { DEVELOPMENT_ORGANISATION } from './development-organisation.ts';
 
 const TOKEN_TTL_SECONDS = 12 * 60 * 60;

@@ -1,5 +1,5 @@
 import { AggregatorRegistry } from 'prom-client';
-import type { MetricValues } from '../http/metrics.ts';
+import type { MetricValues } from '../../http/metrics.ts';
 
 interface Gathering {
   readonly waitingFor: Set<number>;

@@ -1,5 +1,5 @@
 import cluster, { type Worker } from 'node:cluster';
-import type { Logger } from '../http/log.ts';
+import type { Logger } from '../../http/log.ts';
 import type { ToPrimary, ToWorker } from './messages.ts';
 import { passOnUntaken } from './pass-on-untaken.ts';
 import { TotalMetrics } from './total-metrics.ts';

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import type { IssuerConfig } from './auth/issuer-config.ts';
-import { issuerListSchema } from './auth/issuer-list.ts';
-import { type KmsProviderConfig, kmsProviderListSchema } from './kms/provider-config.ts';
-import { type RootKey, rootKeyId } from './kms/root-keys.ts';
-import { SecretBytes } from './kms/secret-bytes.ts';
-import { type Cidr, parseCidr } from './policy/cidr.ts';
+import type { IssuerConfig } from '../../auth/issuer-config.ts';
+import { issuerListSchema } from '../../auth/issuer-list.ts';
+import { type KmsProviderConfig, kmsProviderListSchema } from '../../kms/provider-config.ts';
+import { type RootKey, rootKeyId } from '../../kms/root-keys.ts';
+import { SecretBytes } from '../../kms/secret-bytes.ts';
+import { type Cidr, parseCidr } from '../../policy/cidr.ts';
 
 export interface RegionConfig {
   readonly name: string;

@@ -2,7 +2,12 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { ConfigError, type Environment, parseRootKeys, readConfig } from '../src/config.ts';
+import {
+  ConfigError,
+  type Environment,
+  parseRootKeys,
+  readConfig,
+} from '../../../src/server/config/config.ts';
 
 const CANARY = 'canary7f3a';
 const keyOf = (byte: number) => Buffer.alloc(32, byte).toString('base64');
