@@ -4,7 +4,7 @@ import type { Authenticate } from '../auth/authenticate.ts';
 import { ProjectMismatchError } from '../auth/project-mismatch-error.ts';
 import { record } from '../audit/record.ts';
 import { RequestError } from '../errors.ts';
-import { zeroEntries } from '../kms/envelope.ts';
+import { zeroEntries } from '../kms/envelope/envelope.ts';
 import type { Cidr } from '../policy/cidr.ts';
 import { clientAddress } from '../policy/client-address.ts';
 import type { Principal } from '../policy/principal.ts';

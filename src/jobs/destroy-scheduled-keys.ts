@@ -1,5 +1,5 @@
 import { notify } from '../db/notifications.ts';
-import { ownerOf } from '../kms/key-cache.ts';
+import { ownerOf } from '../kms/keys/key-cache.ts';
 import { lockKmsKeyForChange } from '../resolvers/change-kms-key.ts';
 import { EventDraft } from '../resolvers/event-draft.ts';
 import { forgetResults } from '../resolvers/idempotency.ts';

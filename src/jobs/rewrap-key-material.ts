@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { DecryptionFailedError } from '../errors.ts';
-import { rewrapMaterial } from '../kms/local-provider.ts';
+import { rewrapMaterial } from '../kms/providers/local/provider.ts';
 import { RESULT_KEPT_MS } from '../resolvers/idempotency.ts';
 import { rewrapSigningKeys } from './rewrap-signing-keys.ts';
 import type { Region } from '../resolvers/request-context.ts';

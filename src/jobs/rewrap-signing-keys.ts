@@ -1,4 +1,4 @@
-import { rewrapSigningKey } from '../kms/signing-key.ts';
+import { rewrapSigningKey } from '../kms/keys/signing-key.ts';
 import { bytesOf, type ChainRegion } from '../resolvers/audit-signer.ts';
 
 /**

@@ -1,4 +1,4 @@
-import type { SecretBytes } from './secret-bytes.ts';
+import type { SecretBytes } from './envelope/secret-bytes.ts';
 
 export type KmsKeyType = 'AES256_GCM96' | 'CHACHA20_POLY1305';
 

@@ -1,6 +1,6 @@
 import type { SecretRow } from '../db/secret-row.ts';
 import { ConflictError } from '../errors.ts';
-import type { SecretContent } from '../kms/envelope.ts';
+import type { SecretContent } from '../kms/envelope/envelope.ts';
 import { rememberResult } from './idempotency.ts';
 import { keyOfSecret, type UsableKey, usableKey } from './usable-key.ts';
 import type { StatementOperation } from './operate.ts';

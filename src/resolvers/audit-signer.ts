@@ -2,7 +2,7 @@ import { createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
 import { type Checkpoint, checkpointMessage, type SignedCheckpoint } from '../audit/checkpoint.ts';
 import type { Transaction } from '../db/database.ts';
 import { DecryptionFailedError } from '../errors.ts';
-import { generateSigningKey, openSigningKey, type StoredSigningKey } from '../kms/signing-key.ts';
+import { generateSigningKey, openSigningKey, type StoredSigningKey } from '../kms/keys/signing-key.ts';
 import type { Region } from './request-context.ts';
 
 /** What signing and verifying a region's chains takes. */

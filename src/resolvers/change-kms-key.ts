@@ -1,7 +1,7 @@
 import type { AuditAction } from '../audit/event.ts';
 import { notify } from '../db/notifications.ts';
 import { NotFoundError } from '../errors.ts';
-import { ownerOf } from '../kms/key-cache.ts';
+import { ownerOf } from '../kms/keys/key-cache.ts';
 import type { Permission } from '../policy/permission.ts';
 import { kmsKeyOf, may, requireOnKmsKey } from './authorise.ts';
 import { EventDraft } from './event-draft.ts';

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { AccessDeniedError, AlreadyExistsError, InvalidInputError, KeyUnavailableError } from '../errors.ts';
-import type { BoundKey } from '../kms/envelope.ts';
+import type { BoundKey } from '../kms/envelope/envelope.ts';
 import {
   ExternalKeyError,
   type KmsKeyGeneration,

@@ -1,6 +1,6 @@
 import { notify } from '../db/notifications.ts';
 import type { SecretRow } from '../db/secret-row.ts';
-import { ownerOf } from '../kms/key-cache.ts';
+import { ownerOf } from '../kms/keys/key-cache.ts';
 import type { Operation } from './operate.ts';
 
 /**

@@ -1,7 +1,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { Statement } from '../db/statements.ts';
 import { InvalidInputError } from '../errors.ts';
-import { canonical } from '../kms/canonical.ts';
+import { canonical } from '../kms/envelope/canonical.ts';
 import { DAY_MS } from './day.ts';
 import type { Operation, StatementOperation } from './operate.ts';
 

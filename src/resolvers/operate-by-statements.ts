@@ -2,7 +2,7 @@ import type { ChainHead } from '../audit/append.ts';
 import type { AuditEvent } from '../audit/event.ts';
 import { recordIn } from '../audit/record.ts';
 import type { Run } from '../db/statements.ts';
-import type { KeySession } from '../kms/key-session.ts';
+import type { KeySession } from '../kms/keys/key-session.ts';
 import { noticeOfChanges } from './announce-changes.ts';
 import type { EventDraft } from './event-draft.ts';
 import { auditActor, isRecordable, type StatementOperation, withKeys } from './operate.ts';

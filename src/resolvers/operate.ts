@@ -3,7 +3,7 @@ import { record } from '../audit/record.ts';
 import type { Transaction } from '../db/database.ts';
 import { type Run, runIn } from '../db/statements.ts';
 import { DecryptionFailedError, UserError } from '../errors.ts';
-import { KeySession } from '../kms/key-session.ts';
+import { KeySession } from '../kms/keys/key-session.ts';
 import { noticeOfChanges } from './announce-changes.ts';
 import type { EventDraft } from './event-draft.ts';
 import type { Facts } from '../policy/decide.ts';

@@ -1,4 +1,4 @@
-import { zeroEntries } from '../kms/envelope.ts';
+import { zeroEntries } from '../kms/envelope/envelope.ts';
 import { parseSecretPath } from '../policy/secret-path.ts';
 import { appendVersion } from './append-version.ts';
 import { requireAccessPolicy, requireKeyUse } from './authorise.ts';

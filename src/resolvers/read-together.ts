@@ -2,7 +2,7 @@ import type { ReadVersion, Recording } from '../audit/append.ts';
 import type { AuditEvent } from '../audit/event.ts';
 import { findStoredValues, type StoredValue } from '../db/stored-values.ts';
 import { InvalidInputError, NotFoundError, VersionDestroyedError } from '../errors.ts';
-import type { KeySession } from '../kms/key-session.ts';
+import type { KeySession } from '../kms/keys/key-session.ts';
 import type { Facts } from '../policy/decide.ts';
 import { pathKey } from '../policy/secret-path.ts';
 import { may, requireAccessPolicy, requireKeyUse, requireOnSecret, secretAt } from './authorise.ts';

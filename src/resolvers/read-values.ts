@@ -1,6 +1,6 @@
 import type { DecryptionFailedError, UserError } from '../errors.ts';
-import type { SecretContent } from '../kms/envelope.ts';
-import { KeySession } from '../kms/key-session.ts';
+import type { SecretContent } from '../kms/envelope/envelope.ts';
+import { KeySession } from '../kms/keys/key-session.ts';
 import type { ReadRequest } from './parse-read-request.ts';
 import type { Region, RequestContext } from './request-context.ts';
 

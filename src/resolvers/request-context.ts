@@ -1,10 +1,10 @@
 import type { ChainHeads } from '../audit/chain-heads.ts';
 import type { Database } from '../db/database.ts';
 import type { Notifications } from '../db/notifications.ts';
-import type { SecretEntry } from '../kms/envelope.ts';
-import type { KeyCache } from '../kms/key-cache.ts';
+import type { SecretEntry } from '../kms/envelope/envelope.ts';
+import type { KeyCache } from '../kms/keys/key-cache.ts';
 import type { KmsProvider } from '../kms/provider.ts';
-import type { RootKeys } from '../kms/root-keys.ts';
+import type { RootKeys } from '../kms/keys/root-keys.ts';
 import type { Principal } from '../policy/principal.ts';
 import type { Followers } from './followers.ts';
 import type { Loaders } from './loaders.ts';

@@ -1,7 +1,7 @@
 import { isUniqueViolation } from '../db/database.ts';
 import type { SecretRow } from '../db/secret-row.ts';
 import { AlreadyExistsError, DecryptionFailedError } from '../errors.ts';
-import { rewrapDataKey } from '../kms/envelope.ts';
+import { rewrapDataKey } from '../kms/envelope/envelope.ts';
 import { parseSecretPath } from '../policy/secret-path.ts';
 import { requireAccessPolicy, requireKeyUse } from './authorise.ts';
 import { requireCreate } from './create-secret.ts';

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Prisma } from '../db/generated/client.ts';
-import type { SecretValueFormat } from '../kms/envelope.ts';
-import { rewrapDataKey } from '../kms/envelope.ts';
+import type { SecretValueFormat } from '../kms/envelope/envelope.ts';
+import { rewrapDataKey } from '../kms/envelope/envelope.ts';
 import { DecryptionFailedError, NotFoundError } from '../errors.ts';
 import { requireOnKmsKey } from './authorise.ts';
 import { kmsKeyPayload } from './change-kms-key.ts';

@@ -3,8 +3,8 @@ import type { KmsKeyModel } from '../db/generated/models.ts';
 import type { Scope } from '../db/secret-row.ts';
 import type { Statement } from '../db/statements.ts';
 import { DecryptionFailedError, InvalidInputError, KeyUnavailableError, NotFoundError } from '../errors.ts';
-import type { BoundKey } from '../kms/envelope.ts';
-import { RemoteCallNeeded } from '../kms/key-session.ts';
+import type { BoundKey } from '../kms/envelope/envelope.ts';
+import { RemoteCallNeeded } from '../kms/keys/key-session.ts';
 import type { KmsKeyGeneration, KmsKeyReference } from '../kms/provider.ts';
 import type { StatementOperation } from './operate.ts';
 

@@ -7,7 +7,7 @@ import {
   type SecretContent,
   type SecretValueFormat,
   sealEnvelope,
-} from '../kms/envelope.ts';
+} from '../kms/envelope/envelope.ts';
 import { DecryptionFailedError } from '../errors.ts';
 import { type UsableKey, useKey } from './usable-key.ts';
 import type { StatementOperation } from './operate.ts';

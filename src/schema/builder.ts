@@ -2,7 +2,7 @@ import './count-objects.ts';
 import SchemaBuilder from '@pothos/core';
 import ScopeAuthPlugin from '@pothos/plugin-scope-auth';
 import { RequestError } from '../errors.ts';
-import type { SecretBytes } from '../kms/secret-bytes.ts';
+import type { SecretBytes } from '../kms/envelope/secret-bytes.ts';
 import type { RequestContext } from '../resolvers/request-context.ts';
 
 interface TextScalar {

@@ -1,5 +1,5 @@
 import { GraphQLError } from 'graphql';
-import { SecretBytes } from '../kms/secret-bytes.ts';
+import { SecretBytes } from '../kms/envelope/secret-bytes.ts';
 import { builder } from './builder.ts';
 
 /** Any string, unparsed: the operation parses it, so that bad input is told with the path of its field. */

@@ -1,5 +1,5 @@
 import { UserError } from '../errors.ts';
-import { type SecretContent, type SecretEntry, STRING_ENTRY } from '../kms/envelope.ts';
+import { type SecretContent, type SecretEntry, STRING_ENTRY } from '../kms/envelope/envelope.ts';
 import { getSecretValue } from '../resolvers/get-secret-value.ts';
 import { getSecretValues, type GetSecretValuesPayload } from '../resolvers/get-secret-values.ts';
 import type { ReadOutcome, SecretValue } from '../resolvers/read-values.ts';

@@ -1,8 +1,8 @@
 import type { Config } from './config/config.ts';
 import { errorFacts, type Logger } from '../http/log.ts';
-import { BoundedProvider } from '../kms/bounded-provider.ts';
-import { openProviders } from '../kms/open-providers.ts';
-import { maySelect } from '../kms/provider-config.ts';
+import { BoundedProvider } from '../kms/providers/bounded.ts';
+import { openProviders } from '../kms/providers/open.ts';
+import { maySelect } from '../kms/providers/config.ts';
 import type { KmsProvider } from '../kms/provider.ts';
 import type { Region } from '../resolvers/request-context.ts';
 import { StartError } from './start-error.ts';

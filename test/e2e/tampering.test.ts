@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { decodeEntries, encodeEntries } from '../../src/kms/entries.ts';
+import { decodeEntries, encodeEntries } from '../../src/kms/envelope/entries.ts';
 import { eventsOf } from '../support/audit-events.ts';
 import { eventually } from '../support/eventually.ts';
 import { kmsKeysOf, requestTask } from '../support/kms-keys.ts';

@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { rewrapSigningKeys } from '../../src/jobs/rewrap-signing-keys.ts';
 import { signCheckpoints } from '../../src/jobs/sign-checkpoints.ts';
-import { RootKeys } from '../../src/kms/root-keys.ts';
-import { SecretBytes } from '../../src/kms/secret-bytes.ts';
+import { RootKeys } from '../../src/kms/keys/root-keys.ts';
+import { SecretBytes } from '../../src/kms/envelope/secret-bytes.ts';
 import { AuditSigner, type ChainRegion } from '../../src/resolvers/audit-signer.ts';
 import { openRootKeyFile } from '../../src/server/root-key-file.ts';
 import * as doc from '../e2e/documents.ts';
@@ -58,7 +58,7 @@ test('a thousand events are signed without waiting', async () => {
 
 test('a key that somebody put into the table is neither trusted nor used', async () => {
   const forger = new RootKeys([{ id: 'forged', key: new SecretBytes(randomBytes(32)) }]);
-  const { generateSigningKey } = await import('../../src/kms/signing-key.ts');
+  const { generateSigningKey } = await import('../../src/kms/keys/signing-key.ts');
   const key = generateSigningKey(forger, region.name);
   await app.database.query('INSERT INTO audit_signing_key VALUES ($1, $2, $3, $4, $5)', [
     ...[key.id, key.publicKey, key.wrappedPrivateKey, region.rootKeys.newestId, minutes(100)],

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { KeyCache } from '../../src/kms/key-cache.ts';
-import { SecretBytes } from '../../src/kms/secret-bytes.ts';
+import { KeyCache } from '../../src/kms/keys/key-cache.ts';
+import { SecretBytes } from '../../src/kms/envelope/secret-bytes.ts';
 import { EventDraft } from '../../src/resolvers/event-draft.ts';
 import { forgetDataKeys } from '../../src/resolvers/forget-data-keys.ts';
 import { operate } from '../../src/resolvers/operate.ts';

@@ -1,6 +1,6 @@
 /** A process that has a PKCS#11 provider, says the pid of its child, and waits until it is killed. */
-import { Pkcs11Provider } from '../../src/kms/pkcs11-provider.ts';
-import { pkcs11ConfigSchema } from '../../src/kms/pkcs11-config.ts';
+import { Pkcs11Provider } from '../../src/kms/providers/pkcs11/provider.ts';
+import { pkcs11ConfigSchema } from '../../src/kms/providers/pkcs11/config.ts';
 
 const [config = ''] = process.argv.slice(2);
 const provider = await Pkcs11Provider.open(pkcs11ConfigSchema.parse(JSON.parse(config)));

@@ -1,5 +1,5 @@
 import { Database } from '../../src/db/database.ts';
-import { RootKeys } from '../../src/kms/root-keys.ts';
+import { RootKeys } from '../../src/kms/keys/root-keys.ts';
 import type { ChainRegion } from '../../src/resolvers/audit-signer.ts';
 import { openRootKeyFile } from '../../src/server/root-key-file.ts';
 import type { TestApp } from './test-app.ts';

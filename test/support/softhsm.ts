@@ -4,14 +4,14 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { type Pkcs11Config, pkcs11ConfigSchema } from '../../src/kms/pkcs11-config.ts';
+import { type Pkcs11Config, pkcs11ConfigSchema } from '../../src/kms/providers/pkcs11/config.ts';
 import {
   type Attribute,
   type CryptokiModule,
   type Handle,
   CK,
   loadCryptoki,
-} from '../../src/kms/pkcs11-module.ts';
+} from '../../src/kms/providers/pkcs11/module.ts';
 
 /** Where Debian, Fedora and Homebrew put it. */
 const MODULE = [

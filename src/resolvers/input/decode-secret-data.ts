@@ -1,5 +1,5 @@
 import { type FieldPath, InvalidInputError } from '../../errors.ts';
-import { SecretBytes } from '../../kms/secret-bytes.ts';
+import { SecretBytes } from '../../kms/envelope/secret-bytes.ts';
 
 export const MAX_VALUE_BYTES = 64 * 1024;
 

@@ -1,8 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { type FieldPath, InvalidInputError } from '../../errors.ts';
-import { type SecretContent, type SecretEntry, STRING_ENTRY, zeroEntries } from '../../kms/envelope.ts';
-import { CHARACTER_TYPES, characterSet, generatePassword } from '../../kms/generate-password.ts';
-import { SecretBytes } from '../../kms/secret-bytes.ts';
+import {
+  type SecretContent,
+  type SecretEntry,
+  STRING_ENTRY,
+  zeroEntries,
+} from '../../kms/envelope/envelope.ts';
+import { CHARACTER_TYPES, characterSet, generatePassword } from '../../kms/envelope/generate-password.ts';
+import { SecretBytes } from '../../kms/envelope/secret-bytes.ts';
 import { decodeSecretData, MAX_VALUE_BYTES } from './decode-secret-data.ts';
 
 export interface SecretValueInput {
