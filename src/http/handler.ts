@@ -12,10 +12,10 @@ import { createLoaders, type Loaders } from '../resolvers/loaders.ts';
 import type { Followers } from '../resolvers/followers.ts';
 import type { Region, RequestContext } from '../resolvers/request-context.ts';
 import { RequestLimits } from '../resolvers/request-limits.ts';
-import { acceptedTypes } from './accepted-types.ts';
-import { createGraphQL, type GraphQLServer } from './create-graphql.ts';
+import { acceptedTypes } from './graphql/accepted-types.ts';
+import { createGraphQL, type GraphQLServer } from './graphql/create-graphql.ts';
 import { Ending } from './ending.ts';
-import type { StreamTiming } from './event-stream.ts';
+import type { StreamTiming } from './graphql/event-stream.ts';
 import { errorFacts, type Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import { readBody } from './read-body.ts';
@@ -113,7 +113,7 @@ async function answerGraphQL(
   if (request.method === 'OPTIONS') return { status: 204, headers: {}, body: '' };
   if (request.method === 'GET' && options.graphiql && request.headers.accept?.includes('text/html')) {
     // Its editor takes 60 MB of memory, which nobody has to spend who does not look at it.
-    const { graphiqlPage } = await import('./graphiql.ts');
+    const { graphiqlPage } = await import('./graphiql/graphiql.ts');
     const { html, headers } = graphiqlPage();
     return { status: 200, headers: { 'content-type': 'text/html; charset=utf-8', ...headers }, body: html };
   }

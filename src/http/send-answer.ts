@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ExecutionResult } from 'graphql';
 import type { RequestError } from '../errors.ts';
 import type { Ending } from './ending.ts';
-import { type StreamTiming, writeEventStream } from './event-stream.ts';
+import { type StreamTiming, writeEventStream } from './graphql/event-stream.ts';
 
 export interface Answer {
   readonly status: number;

@@ -5,7 +5,7 @@ import { type DevelopmentIssuer, openDevelopmentIssuer } from '../auth/developme
 import type { Config } from './config/config.ts';
 import { openEmbeddedPostgres } from '../db/embedded-postgres.ts';
 import { openJobQueue } from '../db/job-queue.ts';
-import { STREAM_TIMING, type StreamTiming } from '../http/event-stream.ts';
+import { STREAM_TIMING, type StreamTiming } from '../http/graphql/event-stream.ts';
 import { type ExternalKms, openExternalKms } from './external-kms.ts';
 import { createHandler } from '../http/handler.ts';
 import { errorFacts, type Logger } from '../http/log.ts';

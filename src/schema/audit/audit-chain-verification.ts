@@ -1,0 +1,45 @@
+import { type ChainVerification, verifyAuditChain } from '../../resolvers/verify-audit-chain.ts';
+import { builder } from '../builder.ts';
+import { regionOption } from '../input-options.ts';
+
+const AuditChainVerification = builder.objectRef<ChainVerification>('AuditChainVerification').implement({
+  description: 'What was found when the hashes of a whole chain were computed anew.',
+  fields: (t) => ({
+    valid: t.exposeBoolean('valid', {
+      description:
+        'Whether every event is what it was when it was recorded, none is missing and none was added.',
+    }),
+    checked: t.field({
+      type: 'SafeInt',
+      description: 'How many events were found in order; retention may have removed older ones.',
+      resolve: ({ checked }) => checked,
+    }),
+    headSequence: t.field({
+      type: 'SafeInt',
+      description: 'The sequence of the newest event; 0 when there is none.',
+      resolve: ({ headSequence }) => headSequence,
+    }),
+    headHash: t.string({
+      description: 'The hash at the head, in hexadecimal. Keep it elsewhere: it fixes all events up to it.',
+      resolve: ({ headHash }) => Buffer.from(headHash).toString('hex'),
+    }),
+    firstBrokenSequence: t.field({
+      type: 'SafeInt',
+      nullable: true,
+      description:
+        'The sequence of the first event that is changed, missing or too many; null for a valid chain.',
+      resolve: ({ firstBrokenSequence }) => firstBrokenSequence,
+    }),
+  }),
+});
+
+builder.queryField('verifyAuditChain', (t) =>
+  t.field({
+    type: AuditChainVerification,
+    nullable: true,
+    description:
+      'Verifies the audit chain of the whole organisation in a region, up to now. Needs AUDIT_READ in organisation scope.',
+    args: { region: t.arg.string(regionOption) },
+    resolve: (_, args, ctx) => verifyAuditChain(ctx, args),
+  }),
+);

@@ -1,0 +1,25 @@
+import type { KmsKeyVersion } from '../../resolvers/kms-key-versions.ts';
+import { builder } from '../builder.ts';
+import { connectionType } from '../connection.ts';
+
+const KmsKeyVersionType = builder.objectRef<KmsKeyVersion>('KmsKeyVersion').implement({
+  description: 'One generation of a KMS key. Rotating the key adds one.',
+  fields: (t) => ({
+    version: t.string({
+      description: 'The number of the generation, `1` for the first.',
+      resolve: ({ number }) => String(number),
+    }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When the generation was made.' }),
+    secretVersionCount: t.int({
+      description: 'How many active versions of secrets it protects.',
+      resolve: ({ kmsKey: { region, identity: id }, number }, _, ctx) =>
+        ctx.loaders(region).secretVersionCount.load({ id, number }),
+    }),
+  }),
+});
+
+export const KmsKeyVersionConnection = connectionType(
+  'KmsKeyVersion',
+  'versions of a KMS key',
+  KmsKeyVersionType,
+);

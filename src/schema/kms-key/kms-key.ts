@@ -1,0 +1,166 @@
+import type { KmsKeyPayload } from '../../resolvers/change-kms-key.ts';
+import { createKmsKey } from '../../resolvers/create-kms-key.ts';
+import { encodeGlobalId } from '../../resolvers/input/global-id.ts';
+import { kmsKey } from '../../resolvers/kms-key.ts';
+import { kmsKeys } from '../../resolvers/kms-keys.ts';
+import { kmsKeySecrets } from '../../resolvers/kms-key-secrets.ts';
+import { kmsKeyVersions } from '../../resolvers/kms-key-versions.ts';
+import type { KmsKey } from '../../resolvers/secret-types.ts';
+import { builder } from '../builder.ts';
+import { connectionType, pageArguments } from '../connection.ts';
+import { KmsKeyStatusEnum, KmsKeyTypeEnum } from '../enums.ts';
+import { creatorOf, IdentityType } from '../identity.ts';
+import { idempotencyKeyOption, regionOption } from '../input-options.ts';
+import { KmsKeyVersionConnection } from './kms-key-version.ts';
+import { NodeInterface } from '../node.ts';
+import { outcome } from '../outcome.ts';
+import { SecretConnection } from '../secret/secret.ts';
+import {
+  AccessDeniedErrorType,
+  AlreadyExistsErrorType,
+  InvalidInputErrorType,
+  KeyUnavailableErrorType,
+  resultType,
+} from '../user-error.ts';
+
+export const KmsKeyType = builder.objectRef<KmsKey>('KmsKey');
+
+KmsKeyType.implement({
+  description: 'A key that protects the data keys of secrets. Its material never leaves its provider.',
+  interfaces: () => [NodeInterface],
+  fields: (t) => ({
+    id: t.id({
+      description: 'The id of the key, by which `node` fetches it again.',
+      resolve: ({ region, identity }) => encodeGlobalId('KmsKey', region.name, identity),
+    }),
+    identity: t.exposeString('identity', {
+      description: 'By what secrets and policies name the key; never reused.',
+    }),
+    name: t.exposeString('name', { description: 'The name that people gave the key, unique in its scope.' }),
+    description: t.exposeString('description', {
+      nullable: true,
+      description: 'What the key is for, at most 1,024 characters.',
+    }),
+    region: t.string({ description: 'The region that holds the key.', resolve: ({ region }) => region.name }),
+    keyType: t.expose('keyType', { type: KmsKeyTypeEnum, description: 'The algorithm of the key.' }),
+    status: t.expose('status', { type: KmsKeyStatusEnum, description: 'Whether the key can be used.' }),
+    provider: t.exposeString('provider', {
+      description: 'The name of the provider that holds the material; `local` is the service itself.',
+    }),
+    latestVersion: t.string({
+      description: 'The version of the key that new values are sealed under.',
+      resolve: ({ latestVersion }) => String(latestVersion),
+    }),
+    versions: t.field({
+      type: KmsKeyVersionConnection,
+      description: 'The versions of the key, newest first. Older ones keep opening what they sealed.',
+      args: pageArguments(),
+      resolve: (parent, args) => kmsKeyVersions(parent, args),
+    }),
+    rotationEnabled: t.boolean({
+      description: 'Whether the key is rotated by itself.',
+      resolve: ({ rotationPeriodDays }) => rotationPeriodDays !== null,
+    }),
+    rotationPeriodDays: t.exposeInt('rotationPeriodDays', {
+      nullable: true,
+      description:
+        'After how many days the key is rotated, 1 to 3650; null when it is not rotated by itself.',
+    }),
+    nextRotationAt: t.expose('nextRotationAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When the key is rotated next; null when it is not rotated by itself.',
+    }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When the key was created.' }),
+    createdBy: t.field({ type: IdentityType, description: 'Who created the key.', resolve: creatorOf }),
+    deletionScheduledAt: t.expose('deletionScheduledAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When the key is deleted for good; null unless its deletion is scheduled.',
+    }),
+    secrets: t.field({
+      type: SecretConnection,
+      description: 'The secrets that depend on the key, those in their recovery window included, by path.',
+      args: pageArguments(),
+      resolve: (parent, args, ctx) => kmsKeySecrets(ctx, parent, args),
+    }),
+  }),
+});
+
+const KmsKeyConnection = connectionType('KmsKey', 'KMS keys', KmsKeyType);
+
+export const KmsKeyPayloadType = builder.objectRef<KmsKeyPayload>('KmsKeyPayload').implement({
+  description: 'A KMS key that was created or changed.',
+  fields: (t) => ({
+    kmsKey: t.expose('kmsKey', {
+      type: KmsKeyType,
+      nullable: true,
+      description: 'The key as it stands now; null for a caller without KMS_KEY_READ on it.',
+    }),
+  }),
+});
+
+const CreateKmsKeyInput = builder.inputType('CreateKmsKeyInput', {
+  description: 'A new KMS key.',
+  fields: (t) => ({
+    name: t.string({
+      required: true,
+      description: 'The name of the key, 1 to 128 of `A-Z a-z 0-9 _ . + -`, unique in its scope.',
+    }),
+    region: t.string(regionOption),
+    description: t.string({ description: 'What the key is for, at most 1,024 characters.' }),
+    keyType: t.field({
+      type: KmsKeyTypeEnum,
+      required: true,
+      defaultValue: 'AES256_GCM96',
+      description: 'The algorithm of the key.',
+    }),
+    provider: t.string({
+      description: 'The name of the provider that is to hold the material. Left out: `local`.',
+    }),
+    externalKeyId: t.string({
+      description:
+        'The key at an outside provider that is to be bound; refused where the provider makes its keys.',
+    }),
+    rotationPeriodDays: t.int({
+      description: 'After how many days the key is rotated by itself, 1 to 3650. Left out: never.',
+    }),
+    idempotencyKey: t.string(idempotencyKeyOption),
+  }),
+});
+
+const CreateKmsKeyResult = resultType('CreateKmsKeyResult', {
+  description: 'What comes of createKmsKey.',
+  payloads: [KmsKeyPayloadType],
+  errors: [InvalidInputErrorType, AccessDeniedErrorType, AlreadyExistsErrorType, KeyUnavailableErrorType],
+});
+
+builder.queryFields((t) => ({
+  kmsKey: t.field({
+    type: KmsKeyType,
+    nullable: true,
+    description: 'The KMS key of an identity; null when there is none or the caller may not read it.',
+    args: {
+      identity: t.arg.string({ required: true, description: 'The identity of the key.' }),
+      region: t.arg.string(regionOption),
+    },
+    resolve: (_, args, ctx) => kmsKey(ctx, args),
+  }),
+  kmsKeys: t.field({
+    type: KmsKeyConnection,
+    nullable: true,
+    description: 'The KMS keys that the caller may find (KMS_KEY_LIST and KMS_KEY_READ), by identity.',
+    args: { region: t.arg.string(regionOption), ...pageArguments() },
+    resolve: (_, args, ctx) => kmsKeys(ctx, args),
+  }),
+}));
+
+builder.mutationField('createKmsKey', (t) =>
+  t.field({
+    type: CreateKmsKeyResult,
+    nullable: true,
+    description: 'Creates a KMS key with its first version in the scope of the caller.',
+    args: { input: t.arg({ type: CreateKmsKeyInput, required: true, description: 'The new key.' }) },
+    resolve: (_, { input }, ctx) => outcome(createKmsKey(ctx, input)),
+  }),
+);

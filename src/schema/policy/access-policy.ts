@@ -1,0 +1,78 @@
+import type { AccessPolicy, IpCondition, TimeCondition } from '../../policy/access-policy.ts';
+import { builder } from '../builder.ts';
+import { EffectEnum, WeekdayEnum } from '../enums.ts';
+
+const TEXTS = {
+  accessPolicy:
+    'When and from where values of one secret may be read, put and rolled back, on top of all rights. A matching DENY ' +
+    'refuses; of each type with ALLOW conditions, one must match; both types must pass.',
+  ip: 'Conditions on the address that the request comes from. With an unknown address ALLOW fails and DENY matches.',
+  time: 'Conditions on the time of the request.',
+  ipCondition: 'A condition that matches requests from any of its blocks of addresses.',
+  timeCondition:
+    'A condition that matches from `start` until just before `end` on its days. A start after the end runs overnight ' +
+    'and belongs to the day on which it starts; start and end differ.',
+  effect: 'Whether a match allows or denies.',
+  cidrs: 'The blocks of addresses. `::/0` holds no IPv4 address: for every address give `0.0.0.0/0` besides.',
+  start: 'The first minute that matches.',
+  end: 'The first minute that matches no more; `24:00` is the end of the day.',
+  timeZone: 'The time zone of days, start and end.',
+} as const;
+
+export const IpConditionType = builder.objectRef<IpCondition>('IpCondition').implement({
+  description: TEXTS.ipCondition,
+  fields: (t) => ({
+    effect: t.expose('effect', { type: EffectEnum, description: TEXTS.effect }),
+    cidrs: t.field({ type: ['CIDR'], description: TEXTS.cidrs, resolve: ({ cidrs }) => cidrs }),
+  }),
+});
+
+export const TimeConditionType = builder.objectRef<TimeCondition>('TimeCondition').implement({
+  description: TEXTS.timeCondition,
+  fields: (t) => ({
+    effect: t.expose('effect', { type: EffectEnum, description: TEXTS.effect }),
+    days: t.field({
+      type: [WeekdayEnum],
+      description: 'The days on which it holds; an empty list means every day.',
+      resolve: ({ days }) => days,
+    }),
+    start: t.expose('start', { type: 'LocalTime', description: TEXTS.start }),
+    end: t.expose('end', { type: 'LocalTime', description: TEXTS.end }),
+    timeZone: t.expose('timeZone', { type: 'TimeZone', description: TEXTS.timeZone }),
+  }),
+});
+
+export const AccessPolicyType = builder.objectRef<AccessPolicy>('AccessPolicy').implement({
+  description: TEXTS.accessPolicy,
+  fields: (t) => ({
+    ip: t.field({ type: [IpConditionType], description: TEXTS.ip, resolve: ({ ip }) => ip }),
+    time: t.field({ type: [TimeConditionType], description: TEXTS.time, resolve: ({ time }) => time }),
+  }),
+});
+
+export const IpConditionInput = builder.inputType('IpConditionInput', {
+  description: TEXTS.ipCondition,
+  fields: (t) => ({
+    effect: t.field({ type: EffectEnum, required: true, description: TEXTS.effect }),
+    cidrs: t.field({ type: ['CIDR'], required: true, description: TEXTS.cidrs }),
+  }),
+});
+
+export const TimeConditionInput = builder.inputType('TimeConditionInput', {
+  description: TEXTS.timeCondition,
+  fields: (t) => ({
+    effect: t.field({ type: EffectEnum, required: true, description: TEXTS.effect }),
+    days: t.field({ type: [WeekdayEnum], description: 'The days on which it holds. Left out: every day.' }),
+    start: t.field({ type: 'LocalTime', required: true, description: TEXTS.start }),
+    end: t.field({ type: 'LocalTime', required: true, description: TEXTS.end }),
+    timeZone: t.field({ type: 'TimeZone', required: true, description: TEXTS.timeZone }),
+  }),
+});
+
+export const AccessPolicyInput = builder.inputType('AccessPolicyInput', {
+  description: `${TEXTS.accessPolicy} At least one condition is given.`,
+  fields: (t) => ({
+    ip: t.field({ type: [IpConditionInput], description: TEXTS.ip }),
+    time: t.field({ type: [TimeConditionInput], description: TEXTS.time }),
+  }),
+});

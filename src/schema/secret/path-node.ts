@@ -1,0 +1,18 @@
+import type { PathNode } from '../../resolvers/folder-children.ts';
+import { nameOfPath } from '../../policy/secret-path.ts';
+import { builder } from '../builder.ts';
+import { connectionType } from '../connection.ts';
+
+export const PathNodeInterface = builder.interfaceRef<PathNode>('PathNode').implement({
+  description: 'What stands at a path: a folder or a secret.',
+  resolveType: (node) => ('id' in node ? 'Secret' : 'Folder'),
+  fields: (t) => ({
+    path: t.exposeString('path', { description: 'The whole path, from `/` on.' }),
+    name: t.string({
+      description: 'The last segment of the path; empty for the root folder.',
+      resolve: ({ path }) => nameOfPath(path),
+    }),
+  }),
+});
+
+export const PathNodeConnection = connectionType('PathNode', 'folders and secrets', PathNodeInterface);

@@ -1,0 +1,255 @@
+import { createSecret } from '../../resolvers/create-secret.ts';
+import { deleteSecret } from '../../resolvers/delete-secret.ts';
+import { type PurgeSecretPayload, purgeSecret } from '../../resolvers/purge-secret.ts';
+import { restoreSecret } from '../../resolvers/restore-secret.ts';
+import type { SecretPayload } from '../../resolvers/secret-types.ts';
+import { setSecretAccessPolicy } from '../../resolvers/set-secret-access-policy.ts';
+import { updateSecret } from '../../resolvers/update-secret.ts';
+import { AccessPolicyInput } from '../policy/access-policy.ts';
+import { builder, type Types } from '../builder.ts';
+import { expectedObjectVersionOption, idempotencyKeyOption, regionOption } from '../input-options.ts';
+import { LabelInput } from '../label.ts';
+import { outcome } from '../outcome.ts';
+import { SecretType } from './secret.ts';
+import { SecretValueInput } from './secret-value-input.ts';
+import { SecretVersionPayloadType } from './secret-version.ts';
+import {
+  AccessDeniedErrorType,
+  AlreadyExistsErrorType,
+  ConflictErrorType,
+  InvalidInputErrorType,
+  KeyUnavailableErrorType,
+  NotFoundErrorType,
+  resultType,
+} from '../user-error.ts';
+
+const SecretPayloadType = builder.objectRef<SecretPayload>('SecretPayload').implement({
+  description: 'A secret that was changed.',
+  fields: (t) => ({
+    secret: t.expose('secret', {
+      type: SecretType,
+      nullable: true,
+      description: 'The secret as it stands now; null for a caller without SECRET_READ on it.',
+    }),
+  }),
+});
+
+const PurgeSecretPayloadType = builder.objectRef<PurgeSecretPayload>('PurgeSecretPayload').implement({
+  description: 'A secret that was removed for good.',
+  fields: (t) => ({ id: t.exposeID('purgedId', { description: 'The id that the secret had.' }) }),
+});
+
+const CreateSecretInput = builder.inputType('CreateSecretInput', {
+  description: 'A new secret with its first value.',
+  fields: (t) => ({
+    path: t.field({
+      type: 'SecretPath',
+      required: true,
+      description: 'Where the secret is to stand. It cannot be changed.',
+    }),
+    region: t.string(regionOption),
+    kmsKeyIdentity: t.string({
+      required: true,
+      description:
+        'The identity of the KMS key that is to protect the values: active, in the same region and scope.',
+    }),
+    value: t.field({
+      type: SecretValueInput,
+      required: true,
+      description: 'The first value, or how to generate it.',
+    }),
+    description: t.string({
+      description: 'What the secret is for, at most 1,024 characters. Not encrypted.',
+    }),
+    labels: t.field({
+      type: [LabelInput],
+      description: 'At most 64 short texts to find the secret by. Not encrypted.',
+    }),
+    annotations: t.field({
+      type: [LabelInput],
+      description: 'Longer texts about the secret, at most 16 KiB in all. Not encrypted.',
+    }),
+    accessPolicy: t.field({
+      type: AccessPolicyInput,
+      description:
+        'When and from where the values may be used. Left out: whenever and wherever rights allow.',
+    }),
+    idempotencyKey: t.string(idempotencyKeyOption),
+  }),
+});
+
+const CreateSecretResult = resultType('CreateSecretResult', {
+  description: 'What comes of createSecret.',
+  payloads: [SecretVersionPayloadType],
+  errors: [
+    InvalidInputErrorType,
+    AccessDeniedErrorType,
+    AlreadyExistsErrorType,
+    NotFoundErrorType,
+    KeyUnavailableErrorType,
+  ],
+});
+
+const UpdateSecretInput = builder.inputType('UpdateSecretInput', {
+  description: 'Changes to the metadata of a secret. What is left out stays as it is.',
+  fields: (t) => ({
+    path: t.field({ type: 'SecretPath', required: true, description: 'The path of the secret.' }),
+    region: t.string(regionOption),
+    description: t.string({ description: 'The new description, at most 1,024 characters; null clears it.' }),
+    labels: t.field({
+      type: [LabelInput],
+      description: 'All labels from now on, at most 64; an empty list clears them, null is refused.',
+    }),
+    annotations: t.field({
+      type: [LabelInput],
+      description:
+        'All annotations from now on, at most 16 KiB in all; an empty list clears them, null is refused.',
+    }),
+    expectedObjectVersion: t.int(expectedObjectVersionOption),
+  }),
+});
+
+const UpdateSecretResult = resultType('UpdateSecretResult', {
+  description: 'What comes of updateSecret.',
+  payloads: [SecretPayloadType],
+  errors: [InvalidInputErrorType, NotFoundErrorType, AccessDeniedErrorType, ConflictErrorType],
+});
+
+const SetSecretAccessPolicyInput = builder.inputType('SetSecretAccessPolicyInput', {
+  description: 'The new access policy of a secret.',
+  fields: (t) => ({
+    path: t.field({ type: 'SecretPath', required: true, description: 'The path of the secret.' }),
+    region: t.string(regionOption),
+    accessPolicy: t.field({
+      type: AccessPolicyInput,
+      description: 'The whole new policy; null clears it, leaving it out is refused.',
+    }),
+    expectedObjectVersion: t.int(expectedObjectVersionOption),
+  }),
+});
+
+const SetSecretAccessPolicyResult = resultType('SetSecretAccessPolicyResult', {
+  description: 'What comes of setSecretAccessPolicy.',
+  payloads: [SecretPayloadType],
+  errors: [InvalidInputErrorType, NotFoundErrorType, AccessDeniedErrorType, ConflictErrorType],
+});
+
+const DeleteSecretInput = builder.inputType('DeleteSecretInput', {
+  description: 'Which secret is to be deleted, and how long it can be restored.',
+  fields: (t) => ({
+    path: t.field({ type: 'SecretPath', required: true, description: 'The path of the secret.' }),
+    region: t.string(regionOption),
+    recoveryWindowDays: t.int({
+      required: true,
+      defaultValue: 30,
+      description:
+        'For how many days the secret can be restored, 0 to 90. 0 removes it at once and for good, which needs ' +
+        'SECRET_PURGE besides.',
+    }),
+  }),
+});
+
+const DeleteSecretResult = resultType<SecretPayload | PurgeSecretPayload>('DeleteSecretResult', {
+  description:
+    'What comes of deleteSecret: the waiting secret, or with a recovery window of 0 the id of the removed one.',
+  payloads: [SecretPayloadType, PurgeSecretPayloadType] as PothosSchemaTypes.ObjectRef<
+    Types,
+    SecretPayload | PurgeSecretPayload
+  >[],
+  payloadType: (payload) => ('purgedId' in payload ? 'PurgeSecretPayload' : 'SecretPayload'),
+  errors: [InvalidInputErrorType, NotFoundErrorType, AccessDeniedErrorType],
+});
+
+const RestoreSecretInput = builder.inputType('RestoreSecretInput', {
+  description: 'Which deleted secret is to be restored, and where to.',
+  fields: (t) => ({
+    id: t.id({ required: true, description: 'The id of the deleted secret.' }),
+    path: t.field({
+      type: 'SecretPath',
+      description:
+        'Where to, if its own path is taken or another is wanted. A move needs SECRET_GET_VALUE on the old path, ' +
+        'SECRET_CREATE on the new one and KMS_KEY_USE besides. Left out: its own path.',
+    }),
+  }),
+});
+
+const RestoreSecretResult = resultType('RestoreSecretResult', {
+  description: 'What comes of restoreSecret.',
+  payloads: [SecretPayloadType],
+  errors: [
+    InvalidInputErrorType,
+    NotFoundErrorType,
+    AccessDeniedErrorType,
+    AlreadyExistsErrorType,
+    KeyUnavailableErrorType,
+  ],
+});
+
+const PurgeSecretInput = builder.inputType('PurgeSecretInput', {
+  description: 'Which deleted secret is to be removed for good.',
+  fields: (t) => ({ id: t.id({ required: true, description: 'The id of the deleted secret.' }) }),
+});
+
+const PurgeSecretResult = resultType('PurgeSecretResult', {
+  description: 'What comes of purgeSecret.',
+  payloads: [PurgeSecretPayloadType],
+  errors: [InvalidInputErrorType, NotFoundErrorType, AccessDeniedErrorType],
+});
+
+builder.mutationFields((t) => ({
+  createSecret: t.field({
+    type: CreateSecretResult,
+    nullable: true,
+    description: 'Creates a secret at a free path, with its value as version 1.',
+    args: { input: t.arg({ type: CreateSecretInput, required: true, description: 'The new secret.' }) },
+    resolve: (_, { input }, ctx) => outcome(createSecret(ctx, input)),
+  }),
+  updateSecret: t.field({
+    type: UpdateSecretResult,
+    nullable: true,
+    description: 'Changes the description, labels or annotations of a secret.',
+    args: {
+      input: t.arg({ type: UpdateSecretInput, required: true, description: 'The secret and the changes.' }),
+    },
+    resolve: (_, { input }, ctx) => outcome(updateSecret(ctx, input)),
+  }),
+  setSecretAccessPolicy: t.field({
+    type: SetSecretAccessPolicyResult,
+    nullable: true,
+    description: 'Sets or clears the conditions under which the values of a secret may be used.',
+    args: {
+      input: t.arg({
+        type: SetSecretAccessPolicyInput,
+        required: true,
+        description: 'The secret and the policy.',
+      }),
+    },
+    resolve: (_, { input }, ctx) => outcome(setSecretAccessPolicy(ctx, input)),
+  }),
+  deleteSecret: t.field({
+    type: DeleteSecretResult,
+    nullable: true,
+    description:
+      'Deletes a secret: its path is free at once, and until the recovery window ends it can be restored.',
+    args: {
+      input: t.arg({ type: DeleteSecretInput, required: true, description: 'The secret and the window.' }),
+    },
+    resolve: (_, { input }, ctx) => outcome(deleteSecret(ctx, input)),
+  }),
+  restoreSecret: t.field({
+    type: RestoreSecretResult,
+    nullable: true,
+    description: 'Brings a deleted secret back with all its versions.',
+    args: {
+      input: t.arg({ type: RestoreSecretInput, required: true, description: 'The secret and where to.' }),
+    },
+    resolve: (_, { input }, ctx) => outcome(restoreSecret(ctx, input)),
+  }),
+  purgeSecret: t.field({
+    type: PurgeSecretResult,
+    nullable: true,
+    description: 'Removes a deleted secret for good before its recovery window ends.',
+    args: { input: t.arg({ type: PurgeSecretInput, required: true, description: 'The deleted secret.' }) },
+    resolve: (_, { input }, ctx) => outcome(purgeSecret(ctx, input)),
+  }),
+}));

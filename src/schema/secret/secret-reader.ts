@@ -1,0 +1,23 @@
+import type { SecretReader } from '../../resolvers/secret-readers.ts';
+import { builder } from '../builder.ts';
+import { connectionType } from '../connection.ts';
+import { IdentityType } from '../identity.ts';
+
+const SecretReaderType = builder.objectRef<SecretReader>('SecretReader').implement({
+  description: 'Somebody who read values of a secret.',
+  fields: (t) => ({
+    reader: t.field({
+      type: IdentityType,
+      description: 'Who it was.',
+      resolve: ({ subject, issuer }) => ({ subject, issuer }),
+    }),
+    reads: t.field({
+      type: 'SafeInt',
+      description: 'How often, in the time asked for.',
+      resolve: ({ reads }) => reads,
+    }),
+    lastReadAt: t.expose('lastReadAt', { type: 'DateTime', description: 'When it was for the last time.' }),
+  }),
+});
+
+export const SecretReaderConnection = connectionType('SecretReader', 'readers', SecretReaderType);

@@ -1,0 +1,211 @@
+import { encodeGlobalId } from '../../resolvers/input/global-id.ts';
+import { readableKmsKey } from '../../resolvers/kms-key.ts';
+import type { Secret } from '../../resolvers/secret-types.ts';
+import { secret } from '../../resolvers/secret.ts';
+import { deletedSecrets } from '../../resolvers/deleted-secrets.ts';
+import { secretReaders } from '../../resolvers/secret-readers.ts';
+import { secretVersion } from '../../resolvers/secret-version.ts';
+import { secretVersions } from '../../resolvers/secret-versions.ts';
+import { secrets } from '../../resolvers/secrets.ts';
+import { AccessPolicyType } from '../policy/access-policy.ts';
+import { builder } from '../builder.ts';
+import { connectionType, pageArguments } from '../connection.ts';
+import { OrderDirectionEnum, SecretOrderFieldEnum } from '../enums.ts';
+import { creatorOf, IdentityType } from '../identity.ts';
+import { regionOption } from '../input-options.ts';
+import { KmsKeyType } from '../kms-key/kms-key.ts';
+import { LabelInput, labelsOf, LabelType } from '../label.ts';
+import { NodeInterface } from '../node.ts';
+import { PathNodeInterface } from './path-node.ts';
+import { SecretReaderConnection } from './secret-reader.ts';
+import { SecretVersionConnection, SecretVersionType } from './secret-version.ts';
+
+export const SecretType = builder.objectRef<Secret>('Secret');
+
+SecretType.implement({
+  description:
+    'A secret: a path with numbered versions of a value. These are its metadata; getSecretValue reads values.',
+  interfaces: () => [NodeInterface, PathNodeInterface],
+  fields: (t) => ({
+    id: t.id({
+      description:
+        'The id of the secret, by which `node` fetches it again. A new secret at the same path has another.',
+      resolve: ({ region, id }) => encodeGlobalId('Secret', region.name, id),
+    }),
+    region: t.string({
+      description: 'The region that holds the secret.',
+      resolve: ({ region }) => region.name,
+    }),
+    organisation: t.exposeString('organisation', {
+      description: 'The organisation that the secret belongs to.',
+    }),
+    project: t.string({
+      nullable: true,
+      description: 'The project that the secret belongs to; null for the organisation itself.',
+      resolve: ({ project }) => project || null,
+    }),
+    description: t.exposeString('description', {
+      nullable: true,
+      description: 'What the secret is for, at most 1,024 characters. Not encrypted.',
+    }),
+    labels: t.field({
+      type: [LabelType],
+      description: 'Short texts to find the secret by, at most 64, sorted by key. Not encrypted.',
+      resolve: ({ labels }) => labelsOf(labels),
+    }),
+    annotations: t.field({
+      type: [LabelType],
+      description: 'Longer texts about the secret, at most 16 KiB in all, sorted by key. Not encrypted.',
+      resolve: ({ annotations }) => labelsOf(annotations),
+    }),
+    kmsKeyIdentity: t.exposeString('kmsKeyIdentity', {
+      description: 'The identity of the KMS key that protects the values.',
+    }),
+    kmsKey: t.field({
+      type: KmsKeyType,
+      nullable: true,
+      description: 'The KMS key that protects the values; null for a caller without KMS_KEY_READ on it.',
+      resolve: ({ region, kmsKeyIdentity }, _, ctx) => readableKmsKey(ctx, region, kmsKeyIdentity),
+    }),
+    currentVersion: t.exposeInt('currentVersion', {
+      nullable: true,
+      description: 'The number of the latest active version; null when none is left.',
+    }),
+    version: t.field({
+      type: SecretVersionType,
+      nullable: true,
+      description: 'One version, or the current one; null when there is none.',
+      args: {
+        number: t.arg.int({
+          description: 'The number of the version, 1 or more. Left out: the current one.',
+        }),
+      },
+      resolve: (parent, { number }, ctx) => secretVersion(ctx, parent, number),
+    }),
+    versions: t.field({
+      type: SecretVersionConnection,
+      description: 'All versions that ever were, destroyed ones included, newest first.',
+      args: pageArguments(),
+      resolve: (parent, args) => secretVersions(parent, args),
+    }),
+    accessPolicy: t.expose('accessPolicy', {
+      type: AccessPolicyType,
+      nullable: true,
+      description:
+        'When and from where the values may be used, on top of all rights; null for no such conditions.',
+    }),
+    objectVersion: t.exposeInt('objectVersion', {
+      description:
+        'Grows by one with each change of metadata, not with values. Give it as expectedObjectVersion.',
+    }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When the secret was created.' }),
+    createdBy: t.field({ type: IdentityType, description: 'Who created the secret.', resolve: creatorOf }),
+    updatedAt: t.expose('updatedAt', {
+      type: 'DateTime',
+      description: 'When metadata or the value were last changed.',
+    }),
+    lastAccessedAt: t.field({
+      type: 'DateTime',
+      nullable: true,
+      description: 'When a value of the secret was last read; null if none ever was.',
+      resolve: ({ region, id }, _, ctx) => ctx.loaders(region).secretLastAccessedAt.load(id),
+    }),
+    readers: t.field({
+      type: SecretReaderConnection,
+      nullable: true,
+      description:
+        'Who read values of the secret, by issuer and subject, as far back as the audit log goes; null without AUDIT_READ.',
+      args: {
+        since: t.arg({ type: 'DateTime', description: 'Count only reads at this instant or later.' }),
+        ...pageArguments(),
+      },
+      resolve: (parent, args, ctx) => secretReaders(ctx, parent, args),
+    }),
+    deletedAt: t.expose('deletedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When the secret was deleted; null unless it waits in its recovery window.',
+    }),
+    purgeAt: t.expose('purgeAt', {
+      type: 'DateTime',
+      nullable: true,
+      description:
+        'When the recovery window ends and the secret is removed for good; null for a live secret.',
+    }),
+  }),
+});
+
+export const SecretConnection = connectionType('Secret', 'secrets', SecretType);
+
+builder.objectField(SecretConnection, 'totalCount', (t) =>
+  t.int({
+    nullable: true,
+    description: 'How many secrets the whole list has; null above 10,000. Counted only when it is asked for.',
+    resolve: (connection) => connection.totalCount(),
+  }),
+);
+
+const SecretFilter = builder.inputType('SecretFilter', {
+  description: 'Which secrets a list is to hold: those that meet everything given.',
+  fields: (t) => ({
+    pathPrefix: t.field({
+      type: 'FolderPath',
+      description:
+        'Only secrets below this folder, at whatever depth; the secret of that very path is left out.',
+    }),
+    labels: t.field({
+      type: [LabelInput],
+      description: 'Only secrets with all of these labels, key and value.',
+    }),
+    kmsKeyIdentity: t.string({ description: 'Only secrets that the KMS key of this identity protects.' }),
+    notAccessedSince: t.field({
+      type: 'DateTime',
+      description: 'Only secrets whose values were never read, or last read before this instant.',
+    }),
+    search: t.string({
+      description: 'Only secrets with this text in path or description, case aside. 1 to 256 characters.',
+    }),
+  }),
+});
+
+const SecretOrder = builder.inputType('SecretOrder', {
+  description: 'The order of a list of secrets.',
+  fields: (t) => ({
+    field: t.field({ type: SecretOrderFieldEnum, required: true, description: 'What to order by.' }),
+    direction: t.field({ type: OrderDirectionEnum, required: true, description: 'Which end comes first.' }),
+  }),
+});
+
+builder.queryFields((t) => ({
+  secret: t.field({
+    type: SecretType,
+    nullable: true,
+    description:
+      'The metadata of the secret at a path; null when there is none or the caller may not read it.',
+    args: {
+      path: t.arg({ type: 'SecretPath', required: true, description: 'The path of the secret.' }),
+      region: t.arg.string(regionOption),
+    },
+    resolve: (_, args, ctx) => secret(ctx, args),
+  }),
+  secrets: t.field({
+    type: SecretConnection,
+    nullable: true,
+    description:
+      'The secrets that the caller may find (SECRET_LIST and SECRET_READ), by path unless ordered otherwise.',
+    args: {
+      region: t.arg.string(regionOption),
+      filter: t.arg({ type: SecretFilter, description: 'Which secrets. Left out: all.' }),
+      orderBy: t.arg({ type: SecretOrder, description: 'In which order. Left out: by path, ascending.' }),
+      ...pageArguments(),
+    },
+    resolve: (_, args, ctx) => secrets(ctx, args),
+  }),
+  deletedSecrets: t.field({
+    type: SecretConnection,
+    nullable: true,
+    description: 'The deleted secrets that can still be restored, the latest deleted first.',
+    args: { region: t.arg.string(regionOption), ...pageArguments() },
+    resolve: (_, args, ctx) => deletedSecrets(ctx, args),
+  }),
+}));
