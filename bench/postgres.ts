@@ -4,7 +4,7 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { openEmbeddedPostgres } from '../src/db/embedded-postgres.ts';
+import { openEmbeddedPostgres } from '../src/db/embedded/embedded-postgres.ts';
 import { readStat } from './process-tree.ts';
 
 export interface BenchPostgres {

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readConfig } from '../src/server/config/config.ts';
 import { Database } from '../src/db/database.ts';
-import { openEmbeddedPostgres } from '../src/db/embedded-postgres.ts';
+import { openEmbeddedPostgres } from '../src/db/embedded/embedded-postgres.ts';
 import { RootKeys } from '../src/kms/keys/root-keys.ts';
 import type { ChainRegion } from '../src/resolvers/audit-signer.ts';
 import { openRootKeyFile } from '../src/server/root-key-file.ts';

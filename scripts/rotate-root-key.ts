@@ -1,7 +1,7 @@
 /** Wraps every key version under the newest root key: `npm run rotate-root-key`. May be stopped and run again. */
 import pino from 'pino';
 import { readConfig } from '../src/server/config/config.ts';
-import { openEmbeddedPostgres } from '../src/db/embedded-postgres.ts';
+import { openEmbeddedPostgres } from '../src/db/embedded/embedded-postgres.ts';
 import { rewrapKeyMaterial } from '../src/jobs/rewrap-key-material.ts';
 import { openRegion } from '../src/server/open-region.ts';
 

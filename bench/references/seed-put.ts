@@ -1,6 +1,6 @@
 /** The tables of the service, filled as a thousand calls of createSecret would have. */
 import pg from 'pg';
-import { migrate } from '../../src/db/migrate.ts';
+import { migrate } from '../../src/db/migrate/migrate.ts';
 import { ORGANISATION, type BenchSecret } from '../dataset.ts';
 
 export async function seedPut(connectionString: string, secrets: readonly BenchSecret[]): Promise<void> {

@@ -1,4 +1,4 @@
-import type { AccessPolicy } from '../policy/access-policy.ts';
+import type { AccessPolicy } from '../policy/conditions/access-policy.ts';
 import type { Transaction } from './database.ts';
 import { Prisma } from './generated/client.ts';
 import { arrayOf, literal, type Run, type Statement } from './statements.ts';

@@ -1,5 +1,5 @@
 import { chainBase, type ChainBase, walk } from '../audit/verify-chain.ts';
-import { findAuditEvents } from '../db/find-audit-events.ts';
+import { findAuditEvents } from '../db/audit/find-audit-events.ts';
 import { DAY_MS } from '../resolvers/day.ts';
 import { AuditSigner, type ChainRegion } from '../resolvers/audit-signer.ts';
 

@@ -1,6 +1,6 @@
 import { type FieldPath, InvalidInputError } from '../errors.ts';
-import { compileConditions, conditionsOf, EFFECTS, MAX_CIDRS } from './access-policy.ts';
-import type { AccessPolicyInput } from './access-policy.ts';
+import { compileConditions, conditionsOf, EFFECTS, MAX_CIDRS } from './conditions/access-policy.ts';
+import type { AccessPolicyInput } from './conditions/access-policy.ts';
 import { JSON_POINTER } from './json-pointer.ts';
 import { parsePattern } from './parse-pattern.ts';
 import { splitPattern } from './pattern.ts';

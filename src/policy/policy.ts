@@ -1,4 +1,4 @@
-import type { Effect, IpCondition, TimeCondition } from './access-policy.ts';
+import type { Effect, IpCondition, TimeCondition } from './conditions/access-policy.ts';
 import type { Permission } from './permission.ts';
 
 /** What a decision is about. The audit log has no name of its own: ''. */

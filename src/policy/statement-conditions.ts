@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 
 import type { FieldPath } from '../errors.ts';
-import { compileConditions, conditionsOf, failuresOf, rulesPass } from './access-policy.ts';
-import type { ConditionRules, Effect } from './access-policy.ts';
-import type { IpAddress } from './ip-address.ts';
+import { compileConditions, conditionsOf, failuresOf, rulesPass } from './conditions/access-policy.ts';
+import type { ConditionRules, Effect } from './conditions/access-policy.ts';
+import type { IpAddress } from './conditions/ip-address.ts';
 import { JSON_POINTER, resolvePointer } from './json-pointer.ts';
 import type { ClaimCondition, StatementConditions } from './policy.ts';
 

@@ -1,5 +1,5 @@
 import { AUDIT_ACTIONS } from '../audit/event.ts';
-import { type AuditEventCriteria, findAuditEvents } from '../db/find-audit-events.ts';
+import { type AuditEventCriteria, findAuditEvents } from '../db/audit/find-audit-events.ts';
 import { type FieldPath, InvalidInputError } from '../errors.ts';
 import { parseFolderPath } from '../policy/secret-path.ts';
 import { requireAuditRead } from './audit-access.ts';

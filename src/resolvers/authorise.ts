@@ -1,5 +1,5 @@
 import { AccessDeniedError, NotFoundError } from '../errors.ts';
-import { type AccessPolicy, evaluateAccessPolicy } from '../policy/access-policy.ts';
+import { type AccessPolicy, evaluateAccessPolicy } from '../policy/conditions/access-policy.ts';
 import { type Decision, decide, type Facts } from '../policy/decide.ts';
 import type { Permission } from '../policy/permission.ts';
 import type { Resource } from '../policy/policy.ts';

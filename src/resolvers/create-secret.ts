@@ -3,7 +3,11 @@ import { Prisma } from '../db/generated/client.ts';
 import { SECRET_COLUMNS, type SecretRow } from '../db/secret-row.ts';
 import { AccessDeniedError, AlreadyExistsError, NotFoundError } from '../errors.ts';
 import { type SecretContent, zeroEntries } from '../kms/envelope/envelope.ts';
-import { type AccessPolicy, type AccessPolicyInput, parseAccessPolicy } from '../policy/access-policy.ts';
+import {
+  type AccessPolicy,
+  type AccessPolicyInput,
+  parseAccessPolicy,
+} from '../policy/conditions/access-policy.ts';
 import { parseSecretPath } from '../policy/secret-path.ts';
 import { decisionOn, requireOnKmsKey, secretAt } from './authorise.ts';
 import { EventDraft } from './event-draft.ts';

@@ -1,4 +1,4 @@
-import { findSecretReaders, type SecretReaderRow } from '../db/find-secret-readers.ts';
+import { findSecretReaders, type SecretReaderRow } from '../db/audit/find-secret-readers.ts';
 import { mayReadAudit } from './audit-access.ts';
 import { type Connection, connectionOf } from './connection.ts';
 import { parseDateTime } from './input/parse-date-time.ts';

@@ -1,6 +1,6 @@
 import { Prisma } from '../db/generated/client.ts';
 import { InvalidInputError } from '../errors.ts';
-import { type AccessPolicyInput, parseAccessPolicy } from '../policy/access-policy.ts';
+import { type AccessPolicyInput, parseAccessPolicy } from '../policy/conditions/access-policy.ts';
 import { parseSecretPath } from '../policy/secret-path.ts';
 import { EventDraft } from './event-draft.ts';
 import { parseExpected } from './input/parse-version-number.ts';

@@ -3,7 +3,7 @@ import { requireRecording } from '../audit/probe.ts';
 import { createAuthenticator } from '../auth/authenticate.ts';
 import { type DevelopmentIssuer, openDevelopmentIssuer } from '../auth/development-issuer.ts';
 import type { Config } from './config/config.ts';
-import { openEmbeddedPostgres } from '../db/embedded-postgres.ts';
+import { openEmbeddedPostgres } from '../db/embedded/embedded-postgres.ts';
 import { openJobQueue } from '../db/job-queue.ts';
 import { STREAM_TIMING, type StreamTiming } from '../http/graphql/event-stream.ts';
 import { type ExternalKms, openExternalKms } from './external-kms.ts';

@@ -1,6 +1,6 @@
 import { WorkerError } from './cluster/worker-error.ts';
 import { ConfigError } from './config/config.ts';
-import { EmbeddedPostgresError } from '../db/embedded-postgres-place.ts';
+import { EmbeddedPostgresError } from '../db/embedded/place.ts';
 import { errorFacts } from '../http/log.ts';
 import { StartError } from './start-error.ts';
 

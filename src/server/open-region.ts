@@ -1,9 +1,9 @@
 import { ChainHeads } from '../audit/chain-heads.ts';
 import type { Config, RegionConfig } from './config/config.ts';
-import { allowAuditRetention } from '../db/allow-audit-retention.ts';
+import { allowAuditRetention } from '../db/audit/allow-audit-retention.ts';
 import { Database } from '../db/database.ts';
-import type { EmbeddedPostgres } from '../db/embedded-postgres.ts';
-import { migrate } from '../db/migrate.ts';
+import type { EmbeddedPostgres } from '../db/embedded/embedded-postgres.ts';
+import { migrate } from '../db/migrate/migrate.ts';
 import { Notifications } from '../db/notifications.ts';
 import { errorFacts, type Logger } from '../http/log.ts';
 import { KeyCache } from '../kms/keys/key-cache.ts';

@@ -1,6 +1,6 @@
 import { type DevelopmentIssuer, openDevelopmentIssuer } from '../auth/development-issuer.ts';
 import type { Config } from './config/config.ts';
-import { openRoomyPostgres } from '../db/roomy-postgres.ts';
+import { openRoomyPostgres } from '../db/embedded/roomy-postgres.ts';
 import { openExternalKms } from './external-kms.ts';
 import type { Logger } from '../http/log.ts';
 import { openCheckedRegion, type PreparedRegion, prepareRegion } from './open-region.ts';

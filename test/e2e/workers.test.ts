@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { openDevelopmentIssuer } from '../../src/auth/development-issuer.ts';
-import { openRoomyPostgres } from '../../src/db/roomy-postgres.ts';
+import { openRoomyPostgres } from '../../src/db/embedded/roomy-postgres.ts';
 import { eventually } from '../support/eventually.ts';
 import { databaseUrl, TEMPLATE } from '../support/postgres.ts';
 import {

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { allowAuditRetention } from '../../src/db/allow-audit-retention.ts';
+import { allowAuditRetention } from '../../src/db/audit/allow-audit-retention.ts';
 import { expireAuditEvents } from '../../src/jobs/expire-audit-events.ts';
 import { signCheckpoints } from '../../src/jobs/sign-checkpoints.ts';
 import type { ChainRegion } from '../../src/resolvers/audit-signer.ts';

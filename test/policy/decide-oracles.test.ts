@@ -6,7 +6,7 @@ import {
 import fc from 'fast-check';
 import { Temporal } from 'temporal-polyfill';
 import { describe, expect, it } from 'vitest';
-import type { IpCondition, TimeCondition } from '../../src/policy/access-policy.ts';
+import type { IpCondition, TimeCondition } from '../../src/policy/conditions/access-policy.ts';
 import { decide } from '../../src/policy/decide.ts';
 import type { Policy, PolicySubject, Statement } from '../../src/policy/policy.ts';
 import { policySet, type Request, request, ZONES } from './policy-arbitraries.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Effect } from '../../src/policy/access-policy.ts';
+import type { Effect } from '../../src/policy/conditions/access-policy.ts';
 import { decide, failedConditions } from '../../src/policy/decide.ts';
 import type { Policy, Statement, StatementConditions } from '../../src/policy/policy.ts';
 

@@ -1,6 +1,6 @@
 /** A process that opens the data directory it is given, says so in a line of JSON, and closes when its input ends. */
 import { once } from 'node:events';
-import { openEmbeddedPostgres } from '../../src/db/embedded-postgres.ts';
+import { openEmbeddedPostgres } from '../../src/db/embedded/embedded-postgres.ts';
 
 const [dataDir = ''] = process.argv.slice(2);
 const database = await openEmbeddedPostgres({ dataDir, settings: { fsync: 'off' } });

@@ -1,4 +1,4 @@
-import type { AccessPolicy, IpCondition, TimeCondition } from '../../policy/access-policy.ts';
+import type { AccessPolicy, IpCondition, TimeCondition } from '../../policy/conditions/access-policy.ts';
 import { builder } from '../builder.ts';
 import { EffectEnum, WeekdayEnum } from '../enums.ts';
 

@@ -5,7 +5,7 @@ import { issuerListSchema } from '../../auth/issuer-list.ts';
 import { type KmsProviderConfig, kmsProviderListSchema } from '../../kms/providers/config.ts';
 import { type RootKey, rootKeyId } from '../../kms/keys/root-keys.ts';
 import { SecretBytes } from '../../kms/envelope/secret-bytes.ts';
-import { type Cidr, parseCidr } from '../../policy/cidr.ts';
+import { type Cidr, parseCidr } from '../../policy/conditions/cidr.ts';
 
 export interface RegionConfig {
   readonly name: string;

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { Database } from '../../src/db/database.ts';
-import { type AuditEventCriteria, findAuditEvents } from '../../src/db/find-audit-events.ts';
-import { type TestApp, testApp } from '../support/test-app.ts';
+import { Database } from '../../../src/db/database.ts';
+import { type AuditEventCriteria, findAuditEvents } from '../../../src/db/audit/find-audit-events.ts';
+import { type TestApp, testApp } from '../../support/test-app.ts';
 
 let app: TestApp;
 let db: Database;

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
-import { parseLocalTime } from '../../src/policy/local-time.ts';
+import { parseLocalTime } from '../../../src/policy/conditions/local-time.ts';
 
 describe('parseLocalTime', () => {
   it.each([

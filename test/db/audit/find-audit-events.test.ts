@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { Database, type Transaction } from '../../src/db/database.ts';
+import { Database, type Transaction } from '../../../src/db/database.ts';
 import {
   type AuditEventCriteria,
   findAuditEvents,
   sequencesBetween,
   sequencesQuery,
-} from '../../src/db/find-audit-events.ts';
-import { Prisma } from '../../src/db/generated/client.ts';
-import { type TestApp, testApp } from '../support/test-app.ts';
+} from '../../../src/db/audit/find-audit-events.ts';
+import { Prisma } from '../../../src/db/generated/client.ts';
+import { type TestApp, testApp } from '../../support/test-app.ts';
 
 const EVENTS = 600_000;
 const START = Date.parse('2029-01-01T00:00:00Z');

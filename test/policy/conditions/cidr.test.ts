@@ -3,9 +3,9 @@ import { BlockList } from 'node:net';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
-import { cidrContains, formatCidr, parseCidr } from '../../src/policy/cidr.ts';
-import { formatIpAddress, parseIpAddress } from '../../src/policy/ip-address.ts';
-import type { IpAddress } from '../../src/policy/ip-address.ts';
+import { cidrContains, formatCidr, parseCidr } from '../../../src/policy/conditions/cidr.ts';
+import { formatIpAddress, parseIpAddress } from '../../../src/policy/conditions/ip-address.ts';
+import type { IpAddress } from '../../../src/policy/conditions/ip-address.ts';
 
 const canonical = (text: string) => {
   const cidr = parseCidr(text);

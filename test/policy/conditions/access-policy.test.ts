@@ -2,16 +2,16 @@ import fc from 'fast-check';
 import { Temporal } from 'temporal-polyfill';
 import { describe, expect, it } from 'vitest';
 
-import { InvalidInputError } from '../../src/errors.ts';
-import { evaluateAccessPolicy, parseAccessPolicy } from '../../src/policy/access-policy.ts';
+import { InvalidInputError } from '../../../src/errors.ts';
+import { evaluateAccessPolicy, parseAccessPolicy } from '../../../src/policy/conditions/access-policy.ts';
 import type {
   AccessPolicy,
   AccessPolicyInput,
   Effect,
   IpCondition,
   TimeCondition,
-} from '../../src/policy/access-policy.ts';
-import { WEEKDAYS } from '../../src/policy/time-zone.ts';
+} from '../../../src/policy/conditions/access-policy.ts';
+import { WEEKDAYS } from '../../../src/policy/conditions/time-zone.ts';
 
 const field = ['input', 'accessPolicy'];
 const noon = new Date('2026-01-05T12:00:00Z'); // a Monday

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { Temporal } from 'temporal-polyfill';
 import { describe, expect, it } from 'vitest';
 
-import { isTimeZone, wallClock, WEEKDAYS } from '../../src/policy/time-zone.ts';
+import { isTimeZone, wallClock, WEEKDAYS } from '../../../src/policy/conditions/time-zone.ts';
 
 const at = (instant: string, zone: string) => {
   const { weekday, minute } = wallClock(new Date(instant), zone);

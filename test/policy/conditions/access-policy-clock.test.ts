@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { evaluateAccessPolicy, type TimeCondition } from '../../src/policy/access-policy.ts';
-import { WEEKDAYS } from '../../src/policy/time-zone.ts';
+import { evaluateAccessPolicy, type TimeCondition } from '../../../src/policy/conditions/access-policy.ts';
+import { WEEKDAYS } from '../../../src/policy/conditions/time-zone.ts';
 
 const MINUTE_MS = 60_000;
 const DAY_MINUTES = 1_440;

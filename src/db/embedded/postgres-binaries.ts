@@ -2,8 +2,8 @@
 import { chmod, cp, readFile, readdir, stat, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, dirname, join, relative } from 'node:path';
-import { EmbeddedPostgresError, exists, makeWhole, run, systemDirectory } from './embedded-postgres-place.ts';
-import type { ServerUser } from './embedded-postgres-place.ts';
+import { EmbeddedPostgresError, exists, makeWhole, run, systemDirectory } from './place.ts';
+import type { ServerUser } from './place.ts';
 
 export interface PostgresBinaries {
   readonly initdb: string;

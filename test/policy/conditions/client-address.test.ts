@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
-import { parseCidr } from '../../src/policy/cidr.ts';
-import { clientAddress } from '../../src/policy/client-address.ts';
+import { parseCidr } from '../../../src/policy/conditions/cidr.ts';
+import { clientAddress } from '../../../src/policy/conditions/client-address.ts';
 
 const trusted = ['10.0.0.0/24', 'fd00::/64'].map((text) => {
   const cidr = parseCidr(text);

@@ -4,7 +4,7 @@ import { link, readFile, readlink, rename, stat, unlink } from 'node:fs/promises
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, DatabaseError } from 'pg';
-import { EmbeddedPostgresError, run } from './embedded-postgres-place.ts';
+import { EmbeddedPostgresError, run } from './place.ts';
 
 export const SUPERUSER = 'strongroom';
 export const PORT = 5432; // the name of the socket contains it; nothing listens on TCP

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 
-import { InvalidInputError } from '../errors.ts';
-import type { FieldPath } from '../errors.ts';
+import { InvalidInputError } from '../../errors.ts';
+import type { FieldPath } from '../../errors.ts';
 import { cidrContains, formatCidr, parseCidr } from './cidr.ts';
 import type { Cidr } from './cidr.ts';
 import { parseIpAddress } from './ip-address.ts';

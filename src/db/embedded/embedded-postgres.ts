@@ -5,16 +5,9 @@ import { constants } from 'node:fs';
 import { chown, lchown, lstat, mkdir, open, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { EmbeddedPostgresError, findPlace, makeWhole, run, spawnAs } from './embedded-postgres-place.ts';
-import type { Place, ServerUser } from './embedded-postgres-place.ts';
-import {
-  PORT,
-  SUPERUSER,
-  ServerBusyError,
-  ServerSession,
-  isHeld,
-  stopServer,
-} from './embedded-postgres-session.ts';
+import { EmbeddedPostgresError, findPlace, makeWhole, run, spawnAs } from './place.ts';
+import type { Place, ServerUser } from './place.ts';
+import { PORT, SUPERUSER, ServerBusyError, ServerSession, isHeld, stopServer } from './session.ts';
 import { findPostgresBinaries, nativeDirectory } from './postgres-binaries.ts';
 import type { PostgresBinaries } from './postgres-binaries.ts';
 

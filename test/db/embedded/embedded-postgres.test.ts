@@ -24,10 +24,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { findPlace } from '../../src/db/embedded-postgres-place.ts';
-import { openEmbeddedPostgres } from '../../src/db/embedded-postgres.ts';
-import type { EmbeddedPostgres } from '../../src/db/embedded-postgres.ts';
-import { findPostgresBinaries, nativeDirectory } from '../../src/db/postgres-binaries.ts';
+import { findPlace } from '../../../src/db/embedded/place.ts';
+import { openEmbeddedPostgres } from '../../../src/db/embedded/embedded-postgres.ts';
+import type { EmbeddedPostgres } from '../../../src/db/embedded/embedded-postgres.ts';
+import { findPostgresBinaries, nativeDirectory } from '../../../src/db/embedded/postgres-binaries.ts';
 
 type Opened = Pick<EmbeddedPostgres, 'connectionString' | 'notes'>;
 
@@ -38,7 +38,7 @@ function notesOf({ notes }: { readonly notes: readonly string[] }): readonly str
 }
 
 const ORPHAN_NOTE = 'A Postgres that an earlier process had left running was taken over.';
-const CHILD = join(import.meta.dirname, '../support/embedded-postgres-child.ts');
+const CHILD = join(import.meta.dirname, '../../support/embedded-postgres-child.ts');
 
 let template: string;
 let parent: string;

@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
-import { formatIpAddress, parseIpAddress } from '../../src/policy/ip-address.ts';
+import { formatIpAddress, parseIpAddress } from '../../../src/policy/conditions/ip-address.ts';
 
 const canonical = (text: string) => {
   const address = parseIpAddress(text);

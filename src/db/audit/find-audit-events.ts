@@ -1,7 +1,7 @@
 import { type AnyTerm, auditTerms } from './audit-terms.ts';
-import type { Transaction } from './database.ts';
-import { Prisma } from './generated/client.ts';
-import type { AuditEventModel } from './generated/models.ts';
+import type { Transaction } from '../database.ts';
+import { Prisma } from '../generated/client.ts';
+import type { AuditEventModel } from '../generated/models.ts';
 
 /** Which events are looked for; null: any. */
 export interface AuditEventCriteria {

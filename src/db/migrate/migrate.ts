@@ -1,10 +1,10 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
-import { migrateJobQueue } from './job-queue.ts';
+import { migrateJobQueue } from '../job-queue.ts';
 import { openSchemaEngine } from './schema-engine.ts';
 
-const MIGRATIONS = join(import.meta.dirname, '../../prisma/migrations');
+const MIGRATIONS = join(import.meta.dirname, '../../../prisma/migrations');
 
 /** Any constant: it keeps gateways that start together from migrating at once. */
 const MIGRATION_LOCK = 0x5352_4d47;
