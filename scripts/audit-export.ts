@@ -10,7 +10,7 @@ import { readRetention } from '../src/audit/read-checkpoints.ts';
 import type { ChainBase } from '../src/audit/verify-chain.ts';
 import { scopeName } from '../src/auth/claim-rules.ts';
 import { findAuditEvents } from '../src/db/audit/find-audit-events.ts';
-import { AuditSigner, type ChainRegion } from '../src/resolvers/audit-signer.ts';
+import { AuditSigner, type ChainRegion } from '../src/resolvers/audit/audit-signer.ts';
 import { parseDateTime } from '../src/resolvers/input/parse-date-time.ts';
 import { command, UsageError, withRegion } from './audit-region.ts';
 

@@ -1,6 +1,6 @@
 /** Prints the public keys that sign a region's audit checkpoints, the newest first: `npm run --silent audit:public-key`. */
 import { parseArgs } from 'node:util';
-import { AuditSigner } from '../src/resolvers/audit-signer.ts';
+import { AuditSigner } from '../src/resolvers/audit/audit-signer.ts';
 import { command, withRegion } from './audit-region.ts';
 
 await command('audit:public-key', async () => {

@@ -1,12 +1,12 @@
 import { notify } from '../db/notifications.ts';
 import { ownerOf } from '../kms/keys/key-cache.ts';
-import { lockKmsKeyForChange } from '../resolvers/change-kms-key.ts';
-import { EventDraft } from '../resolvers/event-draft.ts';
-import { forgetResults } from '../resolvers/idempotency.ts';
-import { operate } from '../resolvers/operate.ts';
-import type { Region } from '../resolvers/request-context.ts';
-import { systemContext } from '../resolvers/system-context.ts';
-import type { KmsKey } from '../resolvers/usable-key.ts';
+import { lockKmsKeyForChange } from '../resolvers/kms-keys/change-kms-key.ts';
+import { EventDraft } from '../resolvers/operation/event-draft.ts';
+import { forgetResults } from '../resolvers/operation/idempotency.ts';
+import { operate } from '../resolvers/operation/operate.ts';
+import type { Region } from '../resolvers/context/request-context.ts';
+import { systemContext } from '../resolvers/context/system-context.ts';
+import type { KmsKey } from '../resolvers/rows/usable-key.ts';
 import { eachDespiteFailures } from './each-despite-failures.ts';
 import { NothingDue, unlessDone } from './nothing-due.ts';
 

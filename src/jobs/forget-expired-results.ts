@@ -1,5 +1,5 @@
-import type { Region } from '../resolvers/request-context.ts';
-import { RESULT_KEPT_MS } from '../resolvers/idempotency.ts';
+import type { Region } from '../resolvers/context/request-context.ts';
+import { RESULT_KEPT_MS } from '../resolvers/operation/idempotency.ts';
 
 const BATCH = 1_000;
 

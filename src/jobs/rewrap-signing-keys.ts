@@ -1,5 +1,5 @@
 import { rewrapSigningKey } from '../kms/keys/signing-key.ts';
-import { bytesOf, type ChainRegion } from '../resolvers/audit-signer.ts';
+import { bytesOf, type ChainRegion } from '../resolvers/audit/audit-signer.ts';
 
 /**
  * Wraps the region's checkpoint keys by the newest root key, as rotating the root key needs; answers how many. Throws

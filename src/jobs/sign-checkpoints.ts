@@ -1,5 +1,5 @@
 import { walk } from '../audit/verify-chain.ts';
-import { AuditSigner, type ChainRegion } from '../resolvers/audit-signer.ts';
+import { AuditSigner, type ChainRegion } from '../resolvers/audit/audit-signer.ts';
 
 const EVERY_EVENTS = 1_000;
 const EVERY_MINUTES = 10;

@@ -1,5 +1,5 @@
 import type { Task } from '../db/job-queue.ts';
-import type { Region } from '../resolvers/request-context.ts';
+import type { Region } from '../resolvers/context/request-context.ts';
 import { destroyScheduledKeys } from './destroy-scheduled-keys.ts';
 import { expireAuditEvents } from './expire-audit-events.ts';
 import { forgetExpiredResults } from './forget-expired-results.ts';

@@ -2,17 +2,17 @@ import { findSecretById } from '../db/secret-row.ts';
 import { runIn } from '../db/statements.ts';
 import { InvalidInputError } from '../errors.ts';
 import { parseFolderPath } from '../policy/secret-path.ts';
-import { type AuditEvent, readableAuditEvent } from './audit-event.ts';
-import { decidingIn, may, secretAt } from './authorise.ts';
-import { findFolder } from './find-folder.ts';
-import type { Folder } from './folder.ts';
+import { type AuditEvent, readableAuditEvent } from './audit/audit-event.ts';
+import { decidingIn, may, secretAt } from './operation/authorise.ts';
+import { findFolder } from './secrets/find-folder.ts';
+import type { Folder } from './secrets/folder.ts';
 import { decodeGlobalId, type GlobalId } from './input/global-id.ts';
-import { readableKmsKey } from './kms-key.ts';
-import { readablePolicy } from './policy.ts';
-import type { NamedPolicy } from './policy-types.ts';
-import type { Region, RequestContext } from './request-context.ts';
-import type { KmsKey, Secret, SecretVersion } from './secret-types.ts';
-import { secretVersion } from './secret-version.ts';
+import { readableKmsKey } from './kms-keys/kms-key.ts';
+import { readablePolicy } from './policies/policy.ts';
+import type { NamedPolicy } from './policies/policy-types.ts';
+import type { Region, RequestContext } from './context/request-context.ts';
+import type { KmsKey, Secret, SecretVersion } from './rows/secret-types.ts';
+import { secretVersion } from './versions/secret-version.ts';
 
 export type Node = Secret | SecretVersion | Folder | KmsKey | NamedPolicy | AuditEvent;
 

@@ -1,4 +1,4 @@
-import type { RequestContext } from './request-context.ts';
+import type { RequestContext } from './context/request-context.ts';
 
 /** Who calls, as the verified token says. */
 export interface Viewer {

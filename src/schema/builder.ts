@@ -3,7 +3,7 @@ import SchemaBuilder from '@pothos/core';
 import ScopeAuthPlugin from '@pothos/plugin-scope-auth';
 import { RequestError } from '../errors.ts';
 import type { SecretBytes } from '../kms/envelope/secret-bytes.ts';
-import type { RequestContext } from '../resolvers/request-context.ts';
+import type { RequestContext } from '../resolvers/context/request-context.ts';
 
 interface TextScalar {
   Input: string;

@@ -1,4 +1,4 @@
-import type { Connection } from '../resolvers/connection.ts';
+import type { Connection } from '../resolvers/input/connection.ts';
 import { builder, type Types } from './builder.ts';
 
 const PageInfo = builder.objectRef<Connection<object>['pageInfo']>('PageInfo').implement({

@@ -1,7 +1,7 @@
 import SchemaBuilder, { BasePlugin, type PothosOutputFieldConfig, type SchemaTypes } from '@pothos/core';
 import type { GraphQLFieldResolver } from 'graphql';
-import type { RequestContext } from '../resolvers/request-context.ts';
-import type { RequestLimits } from '../resolvers/request-limits.ts';
+import type { RequestContext } from '../resolvers/context/request-context.ts';
+import type { RequestLimits } from '../resolvers/context/request-limits.ts';
 
 declare global {
   // eslint-disable-next-line @typescript-eslint/no-namespace -- how a Pothos plugin makes itself known

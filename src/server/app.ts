@@ -12,8 +12,8 @@ import { errorFacts, type Logger } from '../http/log.ts';
 import { Metrics } from '../http/metrics.ts';
 import { watchUnusedConnections } from '../http/watch-unused-connections.ts';
 import { tasksOf } from '../jobs/tasks.ts';
-import { type FollowerLimits, Followers } from '../resolvers/followers.ts';
-import type { Region } from '../resolvers/request-context.ts';
+import { type FollowerLimits, Followers } from '../resolvers/events/followers.ts';
+import type { Region } from '../resolvers/context/request-context.ts';
 import { openPreparedRegion, openRegion } from './open-region.ts';
 import { provisionDevelopment } from './provision-development.ts';
 

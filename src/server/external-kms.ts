@@ -4,7 +4,7 @@ import { BoundedProvider } from '../kms/providers/bounded.ts';
 import { openProviders } from '../kms/providers/open.ts';
 import { maySelect } from '../kms/providers/config.ts';
 import type { KmsProvider } from '../kms/provider.ts';
-import type { Region } from '../resolvers/request-context.ts';
+import type { Region } from '../resolvers/context/request-context.ts';
 import { StartError } from './start-error.ts';
 
 /** The providers of keys that live outside, and which of their keys an organisation may bind. */

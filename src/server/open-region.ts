@@ -10,9 +10,9 @@ import { KeyCache } from '../kms/keys/key-cache.ts';
 import { LocalProvider } from '../kms/providers/local/provider.ts';
 import type { KmsProvider } from '../kms/provider.ts';
 import { type RootKey, RootKeys } from '../kms/keys/root-keys.ts';
-import { PolicyStore } from '../resolvers/policy-store.ts';
-import { ReadGroups } from '../resolvers/read-groups.ts';
-import type { Region } from '../resolvers/request-context.ts';
+import { PolicyStore } from '../resolvers/operation/policy-store.ts';
+import { ReadGroups } from '../resolvers/values/read-groups.ts';
+import type { Region } from '../resolvers/context/request-context.ts';
 import { openRootKeyFile } from './root-key-file.ts';
 import { StartError } from './start-error.ts';
 

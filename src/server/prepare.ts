@@ -5,7 +5,7 @@ import { openExternalKms } from './external-kms.ts';
 import type { Logger } from '../http/log.ts';
 import { openCheckedRegion, type PreparedRegion, prepareRegion } from './open-region.ts';
 import { provisionDevelopment } from './provision-development.ts';
-import type { Region } from '../resolvers/request-context.ts';
+import type { Region } from '../resolvers/context/request-context.ts';
 
 /** What gateways in processes of their own rest on. */
 export interface Prepared {

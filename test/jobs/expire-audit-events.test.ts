@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { allowAuditRetention } from '../../src/db/audit/allow-audit-retention.ts';
 import { expireAuditEvents } from '../../src/jobs/expire-audit-events.ts';
 import { signCheckpoints } from '../../src/jobs/sign-checkpoints.ts';
-import type { ChainRegion } from '../../src/resolvers/audit-signer.ts';
+import type { ChainRegion } from '../../src/resolvers/audit/audit-signer.ts';
 import * as doc from '../e2e/documents.ts';
 import { regionOfApp } from '../support/region-of-app.ts';
 import { data, freshPath, type TestApp, testApp } from '../support/test-app.ts';
@@ -136,7 +136,7 @@ test('a chain may become empty, and goes on from where it was', async () => {
 
 test('a run that was broken off is gone on with, and meanwhile the chain verifies', async () => {
   await writeOld('broken-off', [90, 80, 70, 60, 1]);
-  const { AuditSigner } = await import('../../src/resolvers/audit-signer.ts');
+  const { AuditSigner } = await import('../../src/resolvers/audit/audit-signer.ts');
   const signer = await AuditSigner.openToSign(region, NOW);
   const { rows } = await app.database.query<{ hash: Buffer }>(
     `SELECT hash FROM audit_event WHERE organisation = 'broken-off' AND sequence = 4`,

@@ -4,7 +4,7 @@ import { rewrapSigningKeys } from '../../src/jobs/rewrap-signing-keys.ts';
 import { signCheckpoints } from '../../src/jobs/sign-checkpoints.ts';
 import { RootKeys } from '../../src/kms/keys/root-keys.ts';
 import { SecretBytes } from '../../src/kms/envelope/secret-bytes.ts';
-import { AuditSigner, type ChainRegion } from '../../src/resolvers/audit-signer.ts';
+import { AuditSigner, type ChainRegion } from '../../src/resolvers/audit/audit-signer.ts';
 import { openRootKeyFile } from '../../src/server/root-key-file.ts';
 import * as doc from '../e2e/documents.ts';
 import { regionOfApp } from '../support/region-of-app.ts';

@@ -6,11 +6,11 @@ import { KeyCache } from '../../src/kms/keys/key-cache.ts';
 import { RootKeys } from '../../src/kms/keys/root-keys.ts';
 import { SecretBytes } from '../../src/kms/envelope/secret-bytes.ts';
 import type { Policy } from '../../src/policy/policy.ts';
-import { createLoaders } from '../../src/resolvers/loaders.ts';
-import { ReadGroups } from '../../src/resolvers/read-groups.ts';
-import { PolicyStore } from '../../src/resolvers/policy-store.ts';
-import type { Region, RequestContext } from '../../src/resolvers/request-context.ts';
-import { RequestLimits } from '../../src/resolvers/request-limits.ts';
+import { createLoaders } from '../../src/resolvers/rows/loaders.ts';
+import { ReadGroups } from '../../src/resolvers/values/read-groups.ts';
+import { PolicyStore } from '../../src/resolvers/operation/policy-store.ts';
+import type { Region, RequestContext } from '../../src/resolvers/context/request-context.ts';
+import { RequestLimits } from '../../src/resolvers/context/request-limits.ts';
 import { READER } from './random-policies.ts';
 
 export const NOW = new Date('2027-01-01T00:00:00.000Z');

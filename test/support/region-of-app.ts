@@ -1,6 +1,6 @@
 import { Database } from '../../src/db/database.ts';
 import { RootKeys } from '../../src/kms/keys/root-keys.ts';
-import type { ChainRegion } from '../../src/resolvers/audit-signer.ts';
+import type { ChainRegion } from '../../src/resolvers/audit/audit-signer.ts';
 import { openRootKeyFile } from '../../src/server/root-key-file.ts';
 import type { TestApp } from './test-app.ts';
 

@@ -11,7 +11,7 @@ import {
 } from 'graphql';
 import { createYoga, type Plugin } from 'graphql-yoga';
 import { RequestError } from '../../errors.ts';
-import type { RequestContext } from '../../resolvers/request-context.ts';
+import type { RequestContext } from '../../resolvers/context/request-context.ts';
 import { schema } from '../../schema/index.ts';
 import type { AcceptedTypes } from './accepted-types.ts';
 import { EVENT_STREAM } from './event-stream.ts';

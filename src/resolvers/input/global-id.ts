@@ -1,6 +1,6 @@
 import { type FieldPath, InvalidInputError } from '../../errors.ts';
 import { isBuiltInName } from '../../policy/policy-name.ts';
-import type { Region, RequestContext } from '../request-context.ts';
+import type { Region, RequestContext } from '../context/request-context.ts';
 
 export const NODE_TYPES = ['Secret', 'SecretVersion', 'Folder', 'KmsKey', 'Policy', 'AuditEvent'] as const;
 export type NodeType = (typeof NODE_TYPES)[number];

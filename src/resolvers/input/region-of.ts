@@ -1,5 +1,5 @@
 import { type FieldPath, InvalidInputError } from '../../errors.ts';
-import type { Region, RequestContext } from '../request-context.ts';
+import type { Region, RequestContext } from '../context/request-context.ts';
 
 /** The region named, or the default one. */
 export function regionOf(ctx: RequestContext, name: string | null | undefined, field: FieldPath): Region {

@@ -1,4 +1,4 @@
-import { type ChainVerification, verifyAuditChain } from '../../resolvers/verify-audit-chain.ts';
+import { type ChainVerification, verifyAuditChain } from '../../resolvers/audit/verify-audit-chain.ts';
 import { builder } from '../builder.ts';
 import { regionOption } from '../input-options.ts';
 

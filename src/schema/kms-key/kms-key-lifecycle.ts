@@ -1,10 +1,10 @@
-import { cancelKmsKeyDeletion } from '../../resolvers/cancel-kms-key-deletion.ts';
-import { disableKmsKey } from '../../resolvers/disable-kms-key.ts';
-import { enableKmsKey } from '../../resolvers/enable-kms-key.ts';
-import { type RewrapSecretsPayload, rewrapSecrets } from '../../resolvers/rewrap-secrets.ts';
-import { rotateKmsKey } from '../../resolvers/rotate-kms-key.ts';
-import { scheduleKmsKeyDeletion } from '../../resolvers/schedule-kms-key-deletion.ts';
-import { setKmsKeyRotation } from '../../resolvers/set-kms-key-rotation.ts';
+import { cancelKmsKeyDeletion } from '../../resolvers/kms-keys/cancel-kms-key-deletion.ts';
+import { disableKmsKey } from '../../resolvers/kms-keys/disable-kms-key.ts';
+import { enableKmsKey } from '../../resolvers/kms-keys/enable-kms-key.ts';
+import { type RewrapSecretsPayload, rewrapSecrets } from '../../resolvers/kms-keys/rewrap-secrets.ts';
+import { rotateKmsKey } from '../../resolvers/kms-keys/rotate-kms-key.ts';
+import { scheduleKmsKeyDeletion } from '../../resolvers/kms-keys/schedule-kms-key-deletion.ts';
+import { setKmsKeyRotation } from '../../resolvers/kms-keys/set-kms-key-rotation.ts';
 import { builder } from '../builder.ts';
 import { regionOption } from '../input-options.ts';
 import { KmsKeyPayloadType, KmsKeyType } from './kms-key.ts';

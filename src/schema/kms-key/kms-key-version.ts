@@ -1,4 +1,4 @@
-import type { KmsKeyVersion } from '../../resolvers/kms-key-versions.ts';
+import type { KmsKeyVersion } from '../../resolvers/kms-keys/kms-key-versions.ts';
 import { builder } from '../builder.ts';
 import { connectionType } from '../connection.ts';
 

@@ -1,11 +1,11 @@
-import type { KmsKeyPayload } from '../../resolvers/change-kms-key.ts';
-import { createKmsKey } from '../../resolvers/create-kms-key.ts';
+import type { KmsKeyPayload } from '../../resolvers/kms-keys/change-kms-key.ts';
+import { createKmsKey } from '../../resolvers/kms-keys/create-kms-key.ts';
 import { encodeGlobalId } from '../../resolvers/input/global-id.ts';
-import { kmsKey } from '../../resolvers/kms-key.ts';
-import { kmsKeys } from '../../resolvers/kms-keys.ts';
-import { kmsKeySecrets } from '../../resolvers/kms-key-secrets.ts';
-import { kmsKeyVersions } from '../../resolvers/kms-key-versions.ts';
-import type { KmsKey } from '../../resolvers/secret-types.ts';
+import { kmsKey } from '../../resolvers/kms-keys/kms-key.ts';
+import { kmsKeys } from '../../resolvers/kms-keys/kms-keys.ts';
+import { kmsKeySecrets } from '../../resolvers/kms-keys/kms-key-secrets.ts';
+import { kmsKeyVersions } from '../../resolvers/kms-keys/kms-key-versions.ts';
+import type { KmsKey } from '../../resolvers/rows/secret-types.ts';
 import { builder } from '../builder.ts';
 import { connectionType, pageArguments } from '../connection.ts';
 import { KmsKeyStatusEnum, KmsKeyTypeEnum } from '../enums.ts';

@@ -1,4 +1,4 @@
-import { type AccessDecision, explainAccess } from '../../resolvers/explain-access.ts';
+import { type AccessDecision, explainAccess } from '../../resolvers/policies/explain-access.ts';
 import { builder } from '../builder.ts';
 import { AccessDecisionReasonEnum, PermissionEnum } from '../enums.ts';
 import { regionOption } from '../input-options.ts';

@@ -1,6 +1,6 @@
-import { type DeletePolicyPayload, deletePolicy } from '../../resolvers/delete-policy.ts';
-import type { PolicyPayload } from '../../resolvers/policy-types.ts';
-import { putPolicy } from '../../resolvers/put-policy.ts';
+import { type DeletePolicyPayload, deletePolicy } from '../../resolvers/policies/delete-policy.ts';
+import type { PolicyPayload } from '../../resolvers/policies/policy-types.ts';
+import { putPolicy } from '../../resolvers/policies/put-policy.ts';
 import { IpConditionInput, TimeConditionInput } from './access-policy.ts';
 import { builder } from '../builder.ts';
 import { EffectEnum, PermissionEnum, PolicySubjectKindEnum } from '../enums.ts';

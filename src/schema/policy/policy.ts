@@ -1,9 +1,9 @@
 import type { MatchedStatement } from '../../policy/decide.ts';
 import type { PolicySubject, Statement, StatementConditions } from '../../policy/policy.ts';
 import { encodeGlobalId } from '../../resolvers/input/global-id.ts';
-import { policies } from '../../resolvers/policies.ts';
-import { policy } from '../../resolvers/policy.ts';
-import type { NamedPolicy } from '../../resolvers/policy-types.ts';
+import { policies } from '../../resolvers/policies/policies.ts';
+import { policy } from '../../resolvers/policies/policy.ts';
+import type { NamedPolicy } from '../../resolvers/policies/policy-types.ts';
 import { IpConditionType, TimeConditionType } from './access-policy.ts';
 import { builder } from '../builder.ts';
 import { connectionType, pageArguments } from '../connection.ts';

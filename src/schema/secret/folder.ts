@@ -1,5 +1,5 @@
-import { type Folder, folder } from '../../resolvers/folder.ts';
-import { folderChildren } from '../../resolvers/folder-children.ts';
+import { type Folder, folder } from '../../resolvers/secrets/folder.ts';
+import { folderChildren } from '../../resolvers/secrets/folder-children.ts';
 import { encodeGlobalId } from '../../resolvers/input/global-id.ts';
 import { parentOfPath } from '../../policy/secret-path.ts';
 import { builder } from '../builder.ts';

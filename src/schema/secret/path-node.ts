@@ -1,4 +1,4 @@
-import type { PathNode } from '../../resolvers/folder-children.ts';
+import type { PathNode } from '../../resolvers/secrets/folder-children.ts';
 import { nameOfPath } from '../../policy/secret-path.ts';
 import { builder } from '../builder.ts';
 import { connectionType } from '../connection.ts';

@@ -1,4 +1,4 @@
-import { type SecretEvent, secretEvents } from '../../resolvers/secret-events.ts';
+import { type SecretEvent, secretEvents } from '../../resolvers/events/secret-events.ts';
 import { builder } from '../builder.ts';
 import { SecretEventKindEnum } from '../enums.ts';
 import { regionOption } from '../input-options.ts';

@@ -1,10 +1,10 @@
-import { createSecret } from '../../resolvers/create-secret.ts';
-import { deleteSecret } from '../../resolvers/delete-secret.ts';
-import { type PurgeSecretPayload, purgeSecret } from '../../resolvers/purge-secret.ts';
-import { restoreSecret } from '../../resolvers/restore-secret.ts';
-import type { SecretPayload } from '../../resolvers/secret-types.ts';
-import { setSecretAccessPolicy } from '../../resolvers/set-secret-access-policy.ts';
-import { updateSecret } from '../../resolvers/update-secret.ts';
+import { createSecret } from '../../resolvers/secrets/create-secret.ts';
+import { deleteSecret } from '../../resolvers/secrets/delete-secret.ts';
+import { type PurgeSecretPayload, purgeSecret } from '../../resolvers/secrets/purge-secret.ts';
+import { restoreSecret } from '../../resolvers/secrets/restore-secret.ts';
+import type { SecretPayload } from '../../resolvers/rows/secret-types.ts';
+import { setSecretAccessPolicy } from '../../resolvers/secrets/set-secret-access-policy.ts';
+import { updateSecret } from '../../resolvers/secrets/update-secret.ts';
 import { AccessPolicyInput } from '../policy/access-policy.ts';
 import { builder, type Types } from '../builder.ts';
 import { expectedObjectVersionOption, idempotencyKeyOption, regionOption } from '../input-options.ts';

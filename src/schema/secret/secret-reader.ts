@@ -1,4 +1,4 @@
-import type { SecretReader } from '../../resolvers/secret-readers.ts';
+import type { SecretReader } from '../../resolvers/audit/secret-readers.ts';
 import { builder } from '../builder.ts';
 import { connectionType } from '../connection.ts';
 import { IdentityType } from '../identity.ts';

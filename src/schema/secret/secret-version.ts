@@ -1,9 +1,9 @@
-import type { RequestContext } from '../../resolvers/request-context.ts';
+import type { RequestContext } from '../../resolvers/context/request-context.ts';
 import { encodeGlobalId } from '../../resolvers/input/global-id.ts';
-import { destroySecretVersion } from '../../resolvers/destroy-secret-version.ts';
-import { putSecretValue } from '../../resolvers/put-secret-value.ts';
-import { rollbackSecret } from '../../resolvers/rollback-secret.ts';
-import type { SecretVersion, SecretVersionPayload } from '../../resolvers/secret-types.ts';
+import { destroySecretVersion } from '../../resolvers/versions/destroy-secret-version.ts';
+import { putSecretValue } from '../../resolvers/versions/put-secret-value.ts';
+import { rollbackSecret } from '../../resolvers/versions/rollback-secret.ts';
+import type { SecretVersion, SecretVersionPayload } from '../../resolvers/rows/secret-types.ts';
 import { builder } from '../builder.ts';
 import { connectionType } from '../connection.ts';
 import { SecretValueFormatEnum, SecretVersionStageEnum, SecretVersionStatusEnum } from '../enums.ts';
