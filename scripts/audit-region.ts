@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
-import { readConfig } from '../src/server/config/config.ts';
 import { Database } from '../src/db/database.ts';
 import { openEmbeddedPostgres } from '../src/db/embedded/embedded-postgres.ts';
 import { RootKeys } from '../src/kms/keys/root-keys.ts';
 import type { ChainRegion } from '../src/resolvers/audit/audit-signer.ts';
+import { readConfig } from '../src/server/config/config.ts';
 import { openRootKeyFile } from '../src/server/root-key-file.ts';
 
 /** What the user can put right: its message is all that is printed. */

@@ -1,7 +1,7 @@
+import { createLog, errorFacts } from './http/log.ts';
 import { announce } from './server/announce.ts';
 import { readConfig } from './server/config/config.ts';
 import { explainFailure } from './server/explain-failure.ts';
-import { createLog, errorFacts } from './http/log.ts';
 
 async function main(): Promise<void> {
   const config = readConfig(process.env);

@@ -1,9 +1,9 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { parseRootKeys } from '../../src/server/config/config.ts';
 import { KeyCache } from '../../src/kms/keys/key-cache.ts';
-import { LocalProvider } from '../../src/kms/providers/local/provider.ts';
-import type { KmsKeyGeneration, KmsKeyReference } from '../../src/kms/provider.ts';
 import { RootKeys } from '../../src/kms/keys/root-keys.ts';
+import type { KmsKeyGeneration, KmsKeyReference } from '../../src/kms/provider.ts';
+import { LocalProvider } from '../../src/kms/providers/local/provider.ts';
+import { parseRootKeys } from '../../src/server/config/config.ts';
 import { sealedRows } from './sealed-rows.ts';
 import { treeOf } from './tree.ts';
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type BoundKey, sealEnvelope } from '../../src/kms/envelope/envelope.ts';
-import type { KmsKeyGeneration } from '../../src/kms/provider.ts';
 import { SecretBytes } from '../../src/kms/envelope/secret-bytes.ts';
+import type { KmsKeyGeneration } from '../../src/kms/provider.ts';
 import { ORGANISATION } from '../dataset.ts';
 import { ISSUER } from '../issuer.ts';
 import type { Tree } from './tree.ts';

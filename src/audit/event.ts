@@ -58,3 +58,32 @@ export interface AuditEvent {
 }
 
 export type AuditEffect = Omit<AuditEvent, 'effects' | 'outcome' | 'errorCode'>;
+
+/** The actions that change a secret. The migration `secret_events` indexes them. */
+export const SECRET_CHANGES = [
+  'secret.create',
+  'secret.putValue',
+  'secret.update',
+  'secret.setAccessPolicy',
+  'secret.rollback',
+  'secret.destroyVersion',
+  'secret.delete',
+  'secret.restore',
+  'secret.purge',
+] as const satisfies readonly AuditAction[];
+export type SecretChangeAction = (typeof SECRET_CHANGES)[number];
+
+/** Whether an event changed a secret: not when it was refused, answered a first result again, or found nothing to do. */
+export function isSecretChange({
+  action,
+  outcome,
+  details,
+}: Pick<AuditEvent, 'action' | 'outcome' | 'details'>): boolean {
+  return outcome === 'SUCCESS' && CHANGES.has(action) && hadEffect(details);
+}
+
+const CHANGES: ReadonlySet<AuditAction> = new Set(SECRET_CHANGES);
+
+export function hadEffect(details: Readonly<Record<string, string>>): boolean {
+  return details['replayed'] === undefined && details['repeated'] === undefined && details['changed'] !== '';
+}

@@ -1,4 +1,4 @@
-import type { Transaction } from '../db/database.ts';
+import type { Transaction } from '../db/transaction.ts';
 import type { Checkpoint, SignedCheckpoint } from './checkpoint.ts';
 import { chainPages, type ChainRow } from './read-chain.ts';
 import { nearestCheckpoint, readCheckpoints } from './read-checkpoints.ts';

@@ -1,4 +1,4 @@
-import type { Transaction } from '../db/database.ts';
+import type { Transaction } from '../db/transaction.ts';
 import type { ChainLink } from './chain.ts';
 
 /** An event as its row has it, whatever the row holds: what is read here is to be doubted. */

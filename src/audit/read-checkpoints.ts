@@ -1,4 +1,4 @@
-import type { Transaction } from '../db/database.ts';
+import type { Transaction } from '../db/transaction.ts';
 import type { SignedCheckpoint } from './checkpoint.ts';
 
 /** Retention checkpoints, the newest first: as rows, to be doubted until the signature is verified. */

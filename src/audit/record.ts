@@ -1,6 +1,6 @@
-import type { Transaction } from '../db/database.ts';
 import type { Notice } from '../db/notifications.ts';
 import { type Run, runIn, type Statement } from '../db/statements.ts';
+import type { Transaction } from '../db/transaction.ts';
 import {
   APPEND_CHANGES,
   APPEND_EVENTS,

@@ -1,8 +1,8 @@
-import type { Transaction } from '../db/database.ts';
+import type { Transaction } from '../db/transaction.ts';
 import { genesisHash, linkHash } from './chain.ts';
 import type { SignedCheckpoint } from './checkpoint.ts';
-import { readCheckpoints, readRetention } from './read-checkpoints.ts';
 import { chainPages, type ChainRow, readChainState } from './read-chain.ts';
+import { readCheckpoints, readRetention } from './read-checkpoints.ts';
 
 export interface ChainVerification {
   readonly valid: boolean;

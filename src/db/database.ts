@@ -3,9 +3,7 @@ import { PrismaPg } from '@prisma/adapter-pg';
 import { parseIntoClientConfig } from 'pg-connection-string';
 import { Prisma, PrismaClient } from './generated/client.ts';
 import { LOCK_TIMEOUT_MS, Statements } from './statements.ts';
-
-/** A Prisma client inside a transaction. */
-export type Transaction = Prisma.TransactionClient;
+import type { Transaction } from './transaction.ts';
 
 /** The role that migrations make: it may insert and select audit events, not change them. */
 const SERVICE_ROLE = 'strongroom_service';

@@ -1,6 +1,6 @@
-import { parseIntoClientConfig } from 'pg-connection-string';
 import pg from 'pg';
-import type { Transaction } from './database.ts';
+import { parseIntoClientConfig } from 'pg-connection-string';
+import type { Transaction } from './transaction.ts';
 
 /** What gateways tell one another: that a KMS key or an organisation's policies changed, that secrets did. */
 export const TOPICS = ['kms-key', 'policies', 'secret-events'] as const;

@@ -1,8 +1,8 @@
 import type { PolicySubject, Statement } from '../policy/policy.ts';
-import type { Transaction } from './database.ts';
 import { Prisma } from './generated/client.ts';
 import type { Scope } from './secret-row.ts';
 import type { Statement as Prepared, Run } from './statements.ts';
+import type { Transaction } from './transaction.ts';
 
 /** A policy as it stands in its table. */
 export interface PolicyRow {

@@ -1,7 +1,7 @@
 import type { AccessPolicy } from '../policy/conditions/access-policy.ts';
-import type { Transaction } from './database.ts';
 import { Prisma } from './generated/client.ts';
 import { arrayOf, literal, type Run, type Statement } from './statements.ts';
+import type { Transaction } from './transaction.ts';
 
 /** A secret as it stands in its table. */
 export interface SecretRow {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import type { Transaction } from './database.ts';
+import type { Transaction } from './transaction.ts';
 
 /** SQL that is prepared on each connection when it is first run there. */
 export interface Statement {

@@ -1,20 +1,20 @@
-import { uuidV7 } from '../uuid-v7.ts';
 import type { IncomingMessage, RequestListener } from 'node:http';
+import { record } from '../audit/record.ts';
 import type { Authenticate } from '../auth/authenticate.ts';
 import { ProjectMismatchError } from '../auth/project-mismatch-error.ts';
-import { record } from '../audit/record.ts';
 import { RequestError } from '../errors.ts';
 import { zeroEntries } from '../kms/envelope/envelope.ts';
 import type { Cidr } from '../policy/conditions/cidr.ts';
 import { clientAddress } from '../policy/conditions/client-address.ts';
 import type { Principal } from '../policy/principal.ts';
-import { createLoaders, type Loaders } from '../resolvers/rows/loaders.ts';
-import type { Followers } from '../resolvers/events/followers.ts';
+import type { Loaders } from '../resolvers/context/loaders.ts';
 import type { Region, RequestContext } from '../resolvers/context/request-context.ts';
 import { RequestLimits } from '../resolvers/context/request-limits.ts';
+import type { Followers } from '../resolvers/events/followers.ts';
+import { uuidV7 } from '../uuid-v7.ts';
+import { Ending } from './ending.ts';
 import { acceptedTypes } from './graphql/accepted-types.ts';
 import { createGraphQL, type GraphQLServer } from './graphql/create-graphql.ts';
-import { Ending } from './ending.ts';
 import type { StreamTiming } from './graphql/event-stream.ts';
 import { errorFacts, type Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
@@ -156,7 +156,7 @@ async function createContext(
     ...{ requestId, principal, clientAddress: address, userAgent, now, regions },
     limits: new RequestLimits(),
     loaders: (region) => {
-      const made = loaders.get(region) ?? createLoaders(region, principal);
+      const made = loaders.get(region) ?? region.createLoaders(principal);
       loaders.set(region, made);
       return made;
     },

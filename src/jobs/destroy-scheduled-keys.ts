@@ -1,11 +1,11 @@
 import { notify } from '../db/notifications.ts';
 import { ownerOf } from '../kms/keys/key-cache.ts';
+import type { Region } from '../resolvers/context/request-context.ts';
+import { systemContext } from '../resolvers/context/system-context.ts';
 import { lockKmsKeyForChange } from '../resolvers/kms-keys/change-kms-key.ts';
 import { EventDraft } from '../resolvers/operation/event-draft.ts';
 import { forgetResults } from '../resolvers/operation/idempotency.ts';
 import { operate } from '../resolvers/operation/operate.ts';
-import type { Region } from '../resolvers/context/request-context.ts';
-import { systemContext } from '../resolvers/context/system-context.ts';
 import type { KmsKey } from '../resolvers/rows/usable-key.ts';
 import { eachDespiteFailures } from './each-despite-failures.ts';
 import { NothingDue, unlessDone } from './nothing-due.ts';

@@ -1,7 +1,7 @@
 import { chainBase, type ChainBase, walk } from '../audit/verify-chain.ts';
 import { findAuditEvents } from '../db/audit/find-audit-events.ts';
-import { DAY_MS } from '../resolvers/operation/day.ts';
 import { AuditSigner, type ChainRegion } from '../resolvers/audit/audit-signer.ts';
+import { DAY_MS } from '../resolvers/operation/day.ts';
 
 const BATCH = 2_000;
 const ANY = {

@@ -1,9 +1,9 @@
 import { lockExpiredSecret, type Scope } from '../db/secret-row.ts';
+import type { Region } from '../resolvers/context/request-context.ts';
+import { systemContext } from '../resolvers/context/system-context.ts';
 import { EventDraft } from '../resolvers/operation/event-draft.ts';
 import { operate } from '../resolvers/operation/operate.ts';
 import { purge } from '../resolvers/secrets/purge-secret.ts';
-import type { Region } from '../resolvers/context/request-context.ts';
-import { systemContext } from '../resolvers/context/system-context.ts';
 import { eachDespiteFailures } from './each-despite-failures.ts';
 import { NothingDue, unlessDone } from './nothing-due.ts';
 

@@ -1,9 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { DecryptionFailedError } from '../errors.ts';
 import { rewrapMaterial } from '../kms/providers/local/provider.ts';
+import type { Region } from '../resolvers/context/request-context.ts';
 import { RESULT_KEPT_MS } from '../resolvers/operation/idempotency.ts';
 import { rewrapSigningKeys } from './rewrap-signing-keys.ts';
-import type { Region } from '../resolvers/context/request-context.ts';
 
 /** How far the re-wrapping of a region has come. */
 export interface RewrapProgress {

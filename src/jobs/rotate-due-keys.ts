@@ -1,10 +1,10 @@
 import { UserError } from '../errors.ts';
+import type { Region } from '../resolvers/context/request-context.ts';
+import { systemContext } from '../resolvers/context/system-context.ts';
 import { applyChange, lockKmsKeyForChange } from '../resolvers/kms-keys/change-kms-key.ts';
+import { addGeneration } from '../resolvers/kms-keys/rotate-kms-key.ts';
 import { EventDraft } from '../resolvers/operation/event-draft.ts';
 import { operate } from '../resolvers/operation/operate.ts';
-import type { Region } from '../resolvers/context/request-context.ts';
-import { addGeneration } from '../resolvers/kms-keys/rotate-kms-key.ts';
-import { systemContext } from '../resolvers/context/system-context.ts';
 import type { KmsKey } from '../resolvers/rows/usable-key.ts';
 import { eachDespiteFailures } from './each-despite-failures.ts';
 import { NothingDue, unlessDone } from './nothing-due.ts';

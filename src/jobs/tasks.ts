@@ -4,8 +4,8 @@ import { destroyScheduledKeys } from './destroy-scheduled-keys.ts';
 import { expireAuditEvents } from './expire-audit-events.ts';
 import { forgetExpiredResults } from './forget-expired-results.ts';
 import { purgeExpiredSecrets } from './purge-expired-secrets.ts';
-import { signCheckpoints } from './sign-checkpoints.ts';
 import { rotateDueKeys } from './rotate-due-keys.ts';
+import { signCheckpoints } from './sign-checkpoints.ts';
 
 /** All background work of a region. */
 export function tasksOf(region: Region, now: () => Date, auditRetentionDays: number | null): readonly Task[] {

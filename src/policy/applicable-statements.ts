@@ -1,6 +1,6 @@
 import { boundStatements, type CompiledStatement } from './compiled-policies.ts';
-import type { Asking, Facts } from './decide.ts';
 import { parseIpAddress } from './conditions/ip-address.ts';
+import type { Asking, Facts } from './facts.ts';
 import type { Permission } from './permission.ts';
 import type { ConditionFacts } from './statement-conditions.ts';
 

@@ -4,16 +4,15 @@ import {
   LazyConditionFacts,
 } from './applicable-statements.ts';
 import {
-  type Bindable,
   boundStatements,
   type CompiledStatement,
   type MatchedStatement,
   names,
   type StatementsByEffect,
 } from './compiled-policies.ts';
+import type { Asking, Facts } from './facts.ts';
 import type { Permission } from './permission.ts';
-import type { Policy, Resource } from './policy.ts';
-import type { Principal } from './principal.ts';
+import type { Resource } from './policy.ts';
 
 export type { MatchedStatement } from './compiled-policies.ts';
 
@@ -24,17 +23,6 @@ export interface Decision {
   readonly reason: DecisionReason;
   readonly matched: readonly MatchedStatement[];
 }
-
-/** What a decision may rest on besides who asks for what. */
-export interface Facts {
-  readonly policies: readonly Policy[];
-  /** null: unknown. */
-  readonly clientAddress: string | null;
-  readonly at: Date;
-}
-
-/** Who is decided about. `claims` null: unknown, as of somebody whose token is not at hand. */
-export type Asking = Bindable & { readonly claims: Principal['claims'] | null };
 
 /**
  * Pure: DENY overrides, nothing is allowed by default, and the statements that decided are named. A statement counts when

@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 
 import { RequestError } from '../errors.ts';
-import { type Asking, decide, type Facts } from './decide.ts';
+import { decide } from './decide.ts';
+import type { Asking, Facts } from './facts.ts';
 import { boundStatements } from './compiled-policies.ts';
 import { contains, overlaps, type Pattern, splitPattern } from './pattern.ts';
 import { type Permission, resourceKindOf } from './permission.ts';

@@ -1,7 +1,7 @@
 import { RequestError } from '../errors.ts';
 import { applicableStatements } from './applicable-statements.ts';
 import type { CompiledStatement } from './compiled-policies.ts';
-import type { Asking, Facts } from './decide.ts';
+import type { Asking, Facts } from './facts.ts';
 import { ANY_NAME, type ListedKind, type NamePattern, namePattern } from './name-pattern.ts';
 import type { Permission } from './permission.ts';
 

@@ -5,8 +5,8 @@ import { JSON_POINTER } from './json-pointer.ts';
 import { parsePattern } from './parse-pattern.ts';
 import { splitPattern } from './pattern.ts';
 import { type Permission, PERMISSION_NAMES, resourceKindOf } from './permission.ts';
-import type { ClaimCondition, PolicySubject, Statement, StatementConditions } from './policy.ts';
 import { POLICY_NAME } from './policy-name.ts';
+import type { ClaimCondition, PolicySubject, Statement, StatementConditions } from './policy.ts';
 
 export const POLICY_LIMITS = {
   statements: 100,

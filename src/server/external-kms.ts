@@ -1,10 +1,10 @@
-import type { Config } from './config/config.ts';
 import { errorFacts, type Logger } from '../http/log.ts';
-import { BoundedProvider } from '../kms/providers/bounded.ts';
-import { openProviders } from '../kms/providers/open.ts';
-import { maySelect } from '../kms/providers/config.ts';
 import type { KmsProvider } from '../kms/provider.ts';
+import { BoundedProvider } from '../kms/providers/bounded.ts';
+import { maySelect } from '../kms/providers/config.ts';
+import { openProviders } from '../kms/providers/open.ts';
 import type { Region } from '../resolvers/context/request-context.ts';
+import type { Config } from './config/config.ts';
 import { StartError } from './start-error.ts';
 
 /** The providers of keys that live outside, and which of their keys an organisation may bind. */

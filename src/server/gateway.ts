@@ -1,7 +1,7 @@
-import { type AppOptions, createApp } from './app.ts';
-import type { Service } from './announce.ts';
-import type { Config } from './config/config.ts';
 import type { Logger } from '../http/log.ts';
+import type { Service } from './announce.ts';
+import { type AppOptions, createApp } from './app.ts';
+import type { Config } from './config/config.ts';
 
 /** Starts a gateway in this process; it listens when this resolves. */
 export async function start(config: Config, log: Logger, options: AppOptions = {}): Promise<Service> {

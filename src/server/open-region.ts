@@ -1,5 +1,4 @@
 import { ChainHeads } from '../audit/chain-heads.ts';
-import type { Config, RegionConfig } from './config/config.ts';
 import { allowAuditRetention } from '../db/audit/allow-audit-retention.ts';
 import { Database } from '../db/database.ts';
 import type { EmbeddedPostgres } from '../db/embedded/embedded-postgres.ts';
@@ -7,12 +6,14 @@ import { migrate } from '../db/migrate/migrate.ts';
 import { Notifications } from '../db/notifications.ts';
 import { errorFacts, type Logger } from '../http/log.ts';
 import { KeyCache } from '../kms/keys/key-cache.ts';
-import { LocalProvider } from '../kms/providers/local/provider.ts';
-import type { KmsProvider } from '../kms/provider.ts';
 import { type RootKey, RootKeys } from '../kms/keys/root-keys.ts';
-import { PolicyStore } from '../resolvers/operation/policy-store.ts';
-import { ReadGroups } from '../resolvers/values/read-groups.ts';
+import type { KmsProvider } from '../kms/provider.ts';
+import { LocalProvider } from '../kms/providers/local/provider.ts';
 import type { Region } from '../resolvers/context/request-context.ts';
+import { PolicyStore } from '../resolvers/operation/policy-store.ts';
+import { createLoaders } from '../resolvers/rows/create-loaders.ts';
+import { ReadGroups } from '../resolvers/values/read-groups.ts';
+import type { Config, RegionConfig } from './config/config.ts';
 import { openRootKeyFile } from './root-key-file.ts';
 import { StartError } from './start-error.ts';
 
@@ -111,7 +112,7 @@ export async function openPreparedRegion(
   const policies = new PolicyStore(db, notifications);
   const all = [new LocalProvider(keys, keyCache), ...external.providers];
   const providers = new Map<string, KmsProvider>(all.map((provider) => [provider.name, provider]));
-  const region = {
+  const region: Region = {
     name,
     db,
     rootKeys: keys,
@@ -121,6 +122,7 @@ export async function openPreparedRegion(
     notifications,
     policies,
     reads: new ReadGroups(),
+    createLoaders: (scope) => createLoaders(db, scope),
     heads: new ChainHeads(),
   };
   return { region, connectionString, close };

@@ -1,11 +1,11 @@
 import { type DevelopmentIssuer, openDevelopmentIssuer } from '../auth/development-issuer.ts';
-import type { Config } from './config/config.ts';
 import { openRoomyPostgres } from '../db/embedded/roomy-postgres.ts';
-import { openExternalKms } from './external-kms.ts';
 import type { Logger } from '../http/log.ts';
+import type { Region } from '../resolvers/context/request-context.ts';
+import type { Config } from './config/config.ts';
+import { openExternalKms } from './external-kms.ts';
 import { openCheckedRegion, type PreparedRegion, prepareRegion } from './open-region.ts';
 import { provisionDevelopment } from './provision-development.ts';
-import type { Region } from '../resolvers/context/request-context.ts';
 
 /** What gateways in processes of their own rest on. */
 export interface Prepared {

@@ -1,9 +1,9 @@
 import cluster from 'node:cluster';
 import { join } from 'node:path';
+import type { Logger } from '../http/log.ts';
 import type { Service } from './announce.ts';
 import { Supervisor } from './cluster/supervisor.ts';
 import type { Config, Environment } from './config/config.ts';
-import type { Logger } from '../http/log.ts';
 import type { PreparedRegion } from './open-region.ts';
 import type { Prepared } from './prepare.ts';
 import { StartError } from './start-error.ts';

@@ -1,7 +1,7 @@
-import { DEVELOPMENT_ORGANISATION } from './development-organisation.ts';
-import { createKmsKey } from '../resolvers/kms-keys/create-kms-key.ts';
 import type { Region } from '../resolvers/context/request-context.ts';
 import { systemContext } from '../resolvers/context/system-context.ts';
+import { createKmsKey } from '../resolvers/kms-keys/create-kms-key.ts';
+import { DEVELOPMENT_ORGANISATION } from './development-organisation.ts';
 
 const FIRST_KEY = 'default';
 

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Prisma } from '../../src/db/generated/client.ts';
 import type { Policy } from '../../src/policy/policy.ts';
-import { deletedSecrets } from '../../src/resolvers/secrets/deleted-secrets.ts';
-import { folder } from '../../src/resolvers/secrets/folder.ts';
-import { folderChildren } from '../../src/resolvers/secrets/folder-children.ts';
-import { kmsKeySecrets } from '../../src/resolvers/kms-keys/kms-key-secrets.ts';
 import type { Region, RequestContext } from '../../src/resolvers/context/request-context.ts';
+import { kmsKeySecrets } from '../../src/resolvers/kms-keys/kms-key-secrets.ts';
 import type { KmsKey } from '../../src/resolvers/rows/secret-types.ts';
+import { deletedSecrets } from '../../src/resolvers/secrets/deleted-secrets.ts';
+import { folderChildren } from '../../src/resolvers/secrets/folder-children.ts';
+import { folder } from '../../src/resolvers/secrets/folder.ts';
 import { secrets } from '../../src/resolvers/secrets/secrets.ts';
 import { closeListRegion, listContext, listRegion, NOW } from '../support/list-context.ts';
 import { type TestApp, testApp } from '../support/test-app.ts';

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { BoundedProvider } from '../../src/kms/providers/bounded.ts';
+import type { SecretBytes } from '../../src/kms/envelope/secret-bytes.ts';
 import { ExternalKeyError } from '../../src/kms/provider.ts';
+import { BoundedProvider } from '../../src/kms/providers/bounded.ts';
 import { eventsOf } from '../support/audit-events.ts';
 import { eventually } from '../support/eventually.ts';
 import { kmsKeysOf, requestTask } from '../support/kms-keys.ts';
-import type { SecretBytes } from '../../src/kms/envelope/secret-bytes.ts';
 import { gateOf, RemoteProvider } from '../support/remote-provider.ts';
 import { data, freshPath, type TestApp, testApp } from '../support/test-app.ts';
 import * as doc from './documents.ts';

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { applicableStatements } from '../../src/policy/applicable-statements.ts';
-import { decide, type Facts } from '../../src/policy/decide.ts';
+import { decide } from '../../src/policy/decide.ts';
+import type { Facts } from '../../src/policy/facts.ts';
 import { listFilter } from '../../src/policy/list-filter.ts';
 import type { Permission } from '../../src/policy/permission.ts';
 import type { PolicySubject, Statement, StatementConditions } from '../../src/policy/policy.ts';

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decide, type Facts } from '../../src/policy/decide.ts';
+import { decide } from '../../src/policy/decide.ts';
+import type { Facts } from '../../src/policy/facts.ts';
 import { type ListFilter, listFilter, within } from '../../src/policy/list-filter.ts';
 import type { NamePattern } from '../../src/policy/name-pattern.ts';
 import type { Permission } from '../../src/policy/permission.ts';

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { Asking, Facts } from '../../src/policy/decide.ts';
+import type { Asking, Facts } from '../../src/policy/facts.ts';
 import type { Permission } from '../../src/policy/permission.ts';
 import type { Policy, PolicySubject, Resource, Statement } from '../../src/policy/policy.ts';
 

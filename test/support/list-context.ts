@@ -1,16 +1,16 @@
-import { ChainHeads } from '../../src/audit/chain-heads.ts';
 import { randomBytes } from 'node:crypto';
+import { ChainHeads } from '../../src/audit/chain-heads.ts';
 import { Database } from '../../src/db/database.ts';
 import { Notifications } from '../../src/db/notifications.ts';
+import { SecretBytes } from '../../src/kms/envelope/secret-bytes.ts';
 import { KeyCache } from '../../src/kms/keys/key-cache.ts';
 import { RootKeys } from '../../src/kms/keys/root-keys.ts';
-import { SecretBytes } from '../../src/kms/envelope/secret-bytes.ts';
 import type { Policy } from '../../src/policy/policy.ts';
-import { createLoaders } from '../../src/resolvers/rows/loaders.ts';
-import { ReadGroups } from '../../src/resolvers/values/read-groups.ts';
-import { PolicyStore } from '../../src/resolvers/operation/policy-store.ts';
 import type { Region, RequestContext } from '../../src/resolvers/context/request-context.ts';
 import { RequestLimits } from '../../src/resolvers/context/request-limits.ts';
+import { PolicyStore } from '../../src/resolvers/operation/policy-store.ts';
+import { createLoaders } from '../../src/resolvers/rows/create-loaders.ts';
+import { ReadGroups } from '../../src/resolvers/values/read-groups.ts';
 import { READER } from './random-policies.ts';
 
 export const NOW = new Date('2027-01-01T00:00:00.000Z');
@@ -41,6 +41,7 @@ export async function listRegion(databaseUrl: string): Promise<Region> {
       mayBind: () => false,
       keyCache: new KeyCache(),
       reads: new ReadGroups(),
+      createLoaders: (scope) => createLoaders(db, scope),
       heads: new ChainHeads(),
     },
   };
@@ -63,7 +64,7 @@ export function listContext(
   return {
     ...{ requestId: 'r', principal, clientAddress: null, userAgent: null, now: () => NOW, regions: [region] },
     ...{ limits: new RequestLimits(), openedEntries: [], region },
-    loaders: (from) => createLoaders(from, principal),
+    loaders: (from) => from.createLoaders(principal),
   };
 }
 

@@ -2,13 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { aeadOpen, aeadSeal } from '../../src/kms/envelope/aead.ts';
 import { canonical } from '../../src/kms/envelope/canonical.ts';
+import { SecretBytes } from '../../src/kms/envelope/secret-bytes.ts';
 import {
   ExternalKeyError,
   type KmsKeyGeneration,
   type KmsKeyReference,
   type KmsProvider,
 } from '../../src/kms/provider.ts';
-import { SecretBytes } from '../../src/kms/envelope/secret-bytes.ts';
 
 type Method = 'create' | 'rotate' | 'wrap' | 'unwrap' | 'describe';
 

@@ -1,5 +1,5 @@
-import type { AuditEventCriteria } from './find-audit-events.ts';
 import { Prisma } from '../generated/client.ts';
+import type { AuditEventCriteria } from './audit-event-criteria.ts';
 
 /** Terms, at least one of which an event has; all are in the bucket of the first. */
 export type AnyTerm = readonly [Prisma.Sql, ...Prisma.Sql[]];

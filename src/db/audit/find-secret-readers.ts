@@ -1,5 +1,5 @@
-import type { Transaction } from '../database.ts';
 import { Prisma } from '../generated/client.ts';
+import type { Transaction } from '../transaction.ts';
 
 /** Somebody who read values of a secret: how often, and when last. */
 export interface SecretReaderRow {

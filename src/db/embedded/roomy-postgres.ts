@@ -1,8 +1,8 @@
 import pg from 'pg';
 import { MAX_CONNECTIONS as DATABASE_CONNECTIONS } from '../database.ts';
-import { EmbeddedPostgresError } from './place.ts';
-import { type EmbeddedPostgres, openEmbeddedPostgres } from './embedded-postgres.ts';
 import { MAX_CONNECTIONS as JOB_CONNECTIONS } from '../job-queue.ts';
+import { type EmbeddedPostgres, openEmbeddedPostgres } from './embedded-postgres.ts';
+import { EmbeddedPostgresError } from './place.ts';
 
 /** What one gateway opens at most to a region's database; the last one listens for notifications. */
 const GATEWAY_CONNECTIONS = DATABASE_CONNECTIONS + JOB_CONNECTIONS + 1;

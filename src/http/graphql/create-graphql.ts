@@ -13,12 +13,12 @@ import { createYoga, type Plugin } from 'graphql-yoga';
 import { RequestError } from '../../errors.ts';
 import type { RequestContext } from '../../resolvers/context/request-context.ts';
 import { schema } from '../../schema/index.ts';
+import type { Logger } from '../log.ts';
+import type { Answer } from '../send-answer.ts';
 import type { AcceptedTypes } from './accepted-types.ts';
 import { EVENT_STREAM } from './event-stream.ts';
 import { parseGraphQLParams } from './graphql-params.ts';
-import type { Logger } from '../log.ts';
 import { each, once, publicResults, resultOf, withoutHttp } from './public-results.ts';
-import type { Answer } from '../send-answer.ts';
 import { unconditionalSubscriptionRule } from './unconditional-subscription-rule.ts';
 import { ValidDocuments } from './valid-documents.ts';
 

@@ -1,9 +1,9 @@
 import { hash, randomBytes } from 'node:crypto';
 import { DecryptionFailedError } from '../../errors.ts';
+import type { KmsKeyGeneration, KmsKeyReference, KmsProvider } from '../provider.ts';
 import { aeadOpen, aeadSeal, KEY_BYTES } from './aead.ts';
 import { canonical } from './canonical.ts';
 import { decodeEntries, encodeEntries } from './entries.ts';
-import type { KmsKeyGeneration, KmsKeyReference, KmsProvider } from '../provider.ts';
 import { SecretBytes } from './secret-bytes.ts';
 
 export type SecretValueFormat = 'STRING' | 'KEY_VALUE';

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
-import type { KmsKeyReference } from '../provider.ts';
 import { SecretBytes } from '../envelope/secret-bytes.ts';
+import type { KmsKeyReference } from '../provider.ts';
 
 /** How much unwrapped key material may lie in memory, and for how long. */
 export interface KeyCacheLimits {

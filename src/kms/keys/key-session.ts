@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { KEY_BYTES } from '../envelope/aead.ts';
 import { canonical } from '../envelope/canonical.ts';
 import type { BoundKey } from '../envelope/envelope.ts';
-import { type KeyCache, materialId, ownerOf } from './key-cache.ts';
-import type { KmsKeyGeneration, KmsKeyReference, KmsProvider } from '../provider.ts';
 import { SecretBytes } from '../envelope/secret-bytes.ts';
+import type { KmsKeyGeneration, KmsKeyReference, KmsProvider } from '../provider.ts';
+import { type KeyCache, materialId, ownerOf } from './key-cache.ts';
 
 /** Thrown where a transaction needs what only a remote provider can answer: it must end before that is asked. */
 export class RemoteCallNeeded extends Error {

@@ -7,8 +7,8 @@ import {
 } from 'node:crypto';
 import { DecryptionFailedError } from '../../errors.ts';
 import { canonical } from '../envelope/canonical.ts';
-import type { RootKeys } from './root-keys.ts';
 import { SecretBytes } from '../envelope/secret-bytes.ts';
+import type { RootKeys } from './root-keys.ts';
 
 /** An Ed25519 key (RFC 8032) as it is stored: the private half wrapped by the region's root key. */
 export interface StoredSigningKey {

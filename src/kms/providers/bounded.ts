@@ -1,5 +1,6 @@
 import { DecryptionFailedError } from '../../errors.ts';
 import { KEY_BYTES } from '../envelope/aead.ts';
+import { SecretBytes } from '../envelope/secret-bytes.ts';
 import { NoPlace, Places } from '../keys/places.ts';
 import {
   ExternalKeyError,
@@ -7,7 +8,6 @@ import {
   type KmsKeyReference,
   type KmsProvider,
 } from '../provider.ts';
-import { SecretBytes } from '../envelope/secret-bytes.ts';
 
 const MAX_CALLS_AT_ONCE = 128;
 /** Two batches of reads, or of rewraps, are more than run at once: what is over waits for a place within its own time. */

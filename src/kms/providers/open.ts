@@ -1,7 +1,7 @@
+import type { KmsProvider } from '../provider.ts';
 import { AwsKmsProvider } from './aws-kms/provider.ts';
 import type { KmsProviderConfig } from './config.ts';
 import { Pkcs11Provider } from './pkcs11/provider.ts';
-import type { KmsProvider } from '../provider.ts';
 import { TransitProvider } from './transit/provider.ts';
 
 /** The configured providers, in their order. When one cannot be opened those before it are closed again. */

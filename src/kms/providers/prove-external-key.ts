@@ -2,13 +2,13 @@ import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { DecryptionFailedError } from '../../errors.ts';
 import { KEY_BYTES } from '../envelope/aead.ts';
 import { canonical } from '../envelope/canonical.ts';
+import { SecretBytes } from '../envelope/secret-bytes.ts';
 import {
   ExternalKeyError,
   type KmsKeyGeneration,
   type KmsKeyReference,
   type KmsProvider,
 } from '../provider.ts';
-import { SecretBytes } from '../envelope/secret-bytes.ts';
 
 /**
  * Wraps and unwraps a data key made up for it, before secrets depend on an external key: with the rights for it, and with

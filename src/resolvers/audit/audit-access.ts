@@ -1,7 +1,7 @@
 import { RequestError } from '../../errors.ts';
 import type { Resource } from '../../policy/policy.ts';
-import { decidingIn, may } from '../operation/authorise.ts';
 import type { Region, RequestContext } from '../context/request-context.ts';
+import { decidingIn, may } from '../operation/authorise.ts';
 
 const AUDIT_LOG: Resource = { kind: 'audit', name: '' };
 

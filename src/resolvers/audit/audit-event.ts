@@ -1,6 +1,6 @@
 import type { AuditEventModel } from '../../db/generated/models.ts';
-import { mayReadAudit } from './audit-access.ts';
 import type { Region, RequestContext } from '../context/request-context.ts';
+import { mayReadAudit } from './audit-access.ts';
 
 /** An event in the log of its region, whose caller may read it. */
 export type AuditEvent = AuditEventModel;

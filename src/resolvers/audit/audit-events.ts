@@ -1,15 +1,16 @@
 import { AUDIT_ACTIONS } from '../../audit/event.ts';
-import { type AuditEventCriteria, findAuditEvents } from '../../db/audit/find-audit-events.ts';
+import type { AuditEventCriteria } from '../../db/audit/audit-event-criteria.ts';
+import { findAuditEvents } from '../../db/audit/find-audit-events.ts';
 import { type FieldPath, InvalidInputError } from '../../errors.ts';
 import { parseFolderPath } from '../../policy/secret-path.ts';
-import { requireAuditRead } from './audit-access.ts';
-import type { AuditEvent } from './audit-event.ts';
+import type { RequestContext } from '../context/request-context.ts';
 import { type Connection, connectionOf } from '../input/connection.ts';
 import { parseDateTime } from '../input/parse-date-time.ts';
 import { type Cursor, type PageArguments, parsePage } from '../input/parse-page.ts';
 import { regionOf } from '../input/region-of.ts';
 import { requireCleanText } from '../input/require-clean-text.ts';
-import type { RequestContext } from '../context/request-context.ts';
+import { requireAuditRead } from './audit-access.ts';
+import type { AuditEvent } from './audit-event.ts';
 
 export interface AuditEventFilter {
   readonly actions?: readonly string[] | null;

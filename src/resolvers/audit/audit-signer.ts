@@ -1,6 +1,6 @@
 import { createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
 import { type Checkpoint, checkpointMessage, type SignedCheckpoint } from '../../audit/checkpoint.ts';
-import type { Transaction } from '../../db/database.ts';
+import type { Transaction } from '../../db/transaction.ts';
 import { DecryptionFailedError } from '../../errors.ts';
 import { generateSigningKey, openSigningKey, type StoredSigningKey } from '../../kms/keys/signing-key.ts';
 import type { Region } from '../context/request-context.ts';

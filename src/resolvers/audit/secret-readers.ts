@@ -1,10 +1,10 @@
 import { findSecretReaders, type SecretReaderRow } from '../../db/audit/find-secret-readers.ts';
-import { mayReadAudit } from './audit-access.ts';
+import type { RequestContext } from '../context/request-context.ts';
 import { type Connection, connectionOf } from '../input/connection.ts';
 import { parseDateTime } from '../input/parse-date-time.ts';
 import { type Cursor, type PageArguments, parsePage } from '../input/parse-page.ts';
-import type { RequestContext } from '../context/request-context.ts';
 import type { Secret } from '../rows/secret-types.ts';
+import { mayReadAudit } from './audit-access.ts';
 
 export type SecretReader = SecretReaderRow;
 

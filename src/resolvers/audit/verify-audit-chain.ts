@@ -1,10 +1,10 @@
 import { readChainState } from '../../audit/read-chain.ts';
 import { chainBase, type ChainVerification, verifyChain } from '../../audit/verify-chain.ts';
 import { RequestError } from '../../errors.ts';
+import type { RequestContext } from '../context/request-context.ts';
+import { regionOf } from '../input/region-of.ts';
 import { requireAuditRead } from './audit-access.ts';
 import { AuditSigner } from './audit-signer.ts';
-import { regionOf } from '../input/region-of.ts';
-import type { RequestContext } from '../context/request-context.ts';
 
 export type { ChainVerification };
 

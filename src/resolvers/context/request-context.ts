@@ -1,15 +1,17 @@
 import type { ChainHeads } from '../../audit/chain-heads.ts';
 import type { Database } from '../../db/database.ts';
 import type { Notifications } from '../../db/notifications.ts';
+import type { Scope } from '../../db/secret-row.ts';
 import type { SecretEntry } from '../../kms/envelope/envelope.ts';
 import type { KeyCache } from '../../kms/keys/key-cache.ts';
-import type { KmsProvider } from '../../kms/provider.ts';
+import type { KeySession } from '../../kms/keys/key-session.ts';
 import type { RootKeys } from '../../kms/keys/root-keys.ts';
+import type { KmsProvider } from '../../kms/provider.ts';
 import type { Principal } from '../../policy/principal.ts';
-import type { Followers } from '../events/followers.ts';
-import type { Loaders } from '../rows/loaders.ts';
-import type { PolicyStore } from '../operation/policy-store.ts';
-import type { ReadGroups } from '../values/read-groups.ts';
+import type { ChangeFeed, Follower } from './followers.ts';
+import type { Loaders } from './loaders.ts';
+import type { Policies } from './policies.ts';
+import type { ReadOutcome, ReadRequest } from './reads.ts';
 import type { RequestLimits } from './request-limits.ts';
 
 /** A region: its own database, what its gateways tell one another, root keys and providers of KMS keys. */
@@ -23,8 +25,9 @@ export interface Region {
   readonly keyCache: KeyCache;
   /** What other gateways tell of changes. */
   readonly notifications: Notifications;
-  readonly policies: PolicyStore;
-  readonly reads: ReadGroups;
+  readonly policies: Policies;
+  readonly reads: Reads;
+  readonly createLoaders: (scope: Scope) => Loaders;
   readonly heads: ChainHeads;
 }
 
@@ -45,4 +48,23 @@ export interface RequestContext {
   readonly openedEntries: SecretEntry[];
   /** Where the answer may be a stream: all streams of this gateway, and what ends this one. */
   readonly following?: { readonly followers: Followers; readonly ending: { readonly signal: AbortSignal } };
+}
+
+/** What one request reads. */
+export interface Reading {
+  readonly ctx: RequestContext;
+  readonly keys: KeySession;
+  readonly requests: readonly ReadRequest[];
+}
+
+/** Reads values for requests, and records each read before its value is given. */
+export interface Reads {
+  /** The outcomes, once they are committed. Throws `RemoteCallNeeded` as a transaction of its own would. */
+  join(region: Region, reading: Reading): Promise<readonly ReadOutcome[]>;
+}
+
+/** All open streams of this gateway. */
+export interface Followers {
+  feed(region: Region): ChangeFeed;
+  join(principal: Principal, region: Region, signal: AbortSignal): Follower;
 }

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import type { Scope } from '../../db/secret-row.ts';
-import { createLoaders } from '../rows/loaders.ts';
 import type { Region, RequestContext } from './request-context.ts';
 import { RequestLimits } from './request-limits.ts';
 
@@ -19,7 +18,7 @@ export function systemContext(
   return {
     ...{ requestId: randomUUID(), principal, clientAddress: null, userAgent: null, now, regions: [region] },
     limits: new RequestLimits(),
-    loaders: (from) => createLoaders(from, principal),
+    loaders: (from) => from.createLoaders(principal),
     openedEntries: [],
   };
 }

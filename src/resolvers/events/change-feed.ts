@@ -1,6 +1,7 @@
-import type { Follower } from './follower.ts';
+import type { SecretChange } from '../context/followers.ts';
 import type { Region } from '../context/request-context.ts';
-import { operationsAfter, type SecretChange } from './secret-change.ts';
+import type { Follower } from './follower.ts';
+import { operationsAfter } from './secret-change.ts';
 
 const POLL_MS = 2_000;
 

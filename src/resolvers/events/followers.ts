@@ -1,8 +1,8 @@
 import { RequestError } from '../../errors.ts';
 import type { Principal } from '../../policy/principal.ts';
+import type { Region } from '../context/request-context.ts';
 import { ChangeFeed } from './change-feed.ts';
 import { Follower } from './follower.ts';
-import type { Region } from '../context/request-context.ts';
 
 export interface FollowerLimits {
   /** Streams open at one time on a gateway. */

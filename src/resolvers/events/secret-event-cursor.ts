@@ -1,7 +1,7 @@
 import { InvalidInputError } from '../../errors.ts';
 import type { Principal } from '../../policy/principal.ts';
+import type { SecretChange } from '../context/followers.ts';
 import type { Region } from '../context/request-context.ts';
-import type { SecretChange } from './secret-change.ts';
 
 /** A place in the audit chain: the event that was delivered last. */
 export interface Place {

@@ -1,16 +1,12 @@
+import { hadEffect } from '../../audit/event.ts';
 import { RequestError, UserError } from '../../errors.ts';
 import { folderKeyPrefix, parseFolderPath, pathKey } from '../../policy/secret-path.ts';
-import { type Deciding, decidingIn, may, secretAt } from '../operation/authorise.ts';
-import type { Follower } from './follower.ts';
-import { regionOf } from '../input/region-of.ts';
+import type { Follower } from '../context/followers.ts';
+import type { SecretChange } from '../context/followers.ts';
 import type { Region, RequestContext } from '../context/request-context.ts';
-import {
-  CHANGES_PER_PAGE,
-  hadEffect,
-  KIND_OF_ACTION,
-  type SecretChange,
-  type SecretEventKind,
-} from './secret-change.ts';
+import { regionOf } from '../input/region-of.ts';
+import { type Deciding, decidingIn, may, secretAt } from '../operation/authorise.ts';
+import { CHANGES_PER_PAGE, KIND_OF_ACTION, type SecretEventKind } from './secret-change.ts';
 import { decodePlace, encodePlace, requireKept } from './secret-event-cursor.ts';
 
 /** A change of a secret, as a follower is told of it: never with a value. */

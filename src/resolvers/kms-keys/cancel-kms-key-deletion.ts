@@ -1,5 +1,5 @@
-import { changeKmsKey, type KmsKeyPayload, type KmsKeyReference } from './change-kms-key.ts';
 import type { RequestContext } from '../context/request-context.ts';
+import { changeKmsKey, type KmsKeyPayload, type KmsKeyReference } from './change-kms-key.ts';
 
 /** Takes a scheduled deletion back: the key is again what it was before. A key that is not scheduled stays as it is. */
 export function cancelKmsKeyDeletion(ctx: RequestContext, input: KmsKeyReference): Promise<KmsKeyPayload> {

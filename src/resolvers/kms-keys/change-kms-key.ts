@@ -3,12 +3,13 @@ import { notify } from '../../db/notifications.ts';
 import { NotFoundError } from '../../errors.ts';
 import { ownerOf } from '../../kms/keys/key-cache.ts';
 import type { Permission } from '../../policy/permission.ts';
-import { kmsKeyOf, may, requireOnKmsKey } from '../operation/authorise.ts';
-import { EventDraft } from '../operation/event-draft.ts';
+import type { RequestContext } from '../context/request-context.ts';
 import { regionOf } from '../input/region-of.ts';
 import { requireCleanText } from '../input/require-clean-text.ts';
-import { type Operation, operate } from '../operation/operate.ts';
-import type { RequestContext } from '../context/request-context.ts';
+import { kmsKeyOf, may, requireOnKmsKey } from '../operation/authorise.ts';
+import { EventDraft } from '../operation/event-draft.ts';
+import { operate } from '../operation/operate.ts';
+import type { Operation } from '../operation/operation.ts';
 import type { KmsKey } from '../rows/secret-types.ts';
 import { findKmsKey, type KmsKey as KmsKeyRow } from '../rows/usable-key.ts';
 

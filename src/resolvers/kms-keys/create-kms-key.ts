@@ -12,18 +12,19 @@ import {
   type KmsKeyType,
   type KmsProvider,
 } from '../../kms/provider.ts';
-import { decisionOn, kmsKeyOf } from '../operation/authorise.ts';
-import { type KmsKeyPayload, kmsKeyPayload } from './change-kms-key.ts';
-import { EventDraft } from '../operation/event-draft.ts';
-import { claimIdempotencyKey, rememberResult } from '../operation/idempotency.ts';
+import type { Region, RequestContext } from '../context/request-context.ts';
 import { parseDescription } from '../input/parse-description.ts';
 import { parseIdempotencyKey } from '../input/parse-idempotency-key.ts';
 import { regionOf } from '../input/region-of.ts';
-import { type Operation, operate } from '../operation/operate.ts';
-import { writeGeneration } from './key-generation.ts';
-import type { Region, RequestContext } from '../context/request-context.ts';
-import { nextRotation, parseRotationPeriod } from './rotation-period.ts';
+import { decisionOn, kmsKeyOf } from '../operation/authorise.ts';
+import { EventDraft } from '../operation/event-draft.ts';
+import { claimIdempotencyKey, rememberResult } from '../operation/idempotency.ts';
+import { operate } from '../operation/operate.ts';
+import type { Operation } from '../operation/operation.ts';
 import { findKmsKey, type KmsKey, useKey } from '../rows/usable-key.ts';
+import { type KmsKeyPayload, kmsKeyPayload } from './change-kms-key.ts';
+import { writeGeneration } from './key-generation.ts';
+import { nextRotation, parseRotationPeriod } from './rotation-period.ts';
 
 export interface CreateKmsKeyInput {
   readonly name: string;

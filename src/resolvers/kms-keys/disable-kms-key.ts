@@ -1,5 +1,5 @@
-import { changeKmsKey, type KmsKeyPayload, type KmsKeyReference } from './change-kms-key.ts';
 import type { RequestContext } from '../context/request-context.ts';
+import { changeKmsKey, type KmsKeyPayload, type KmsKeyReference } from './change-kms-key.ts';
 import { requireNotScheduled } from './schedule-kms-key-deletion.ts';
 
 /** Keeps a key from sealing and opening anything until it is enabled again; a disabled one stays as it is. */

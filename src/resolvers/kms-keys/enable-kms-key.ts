@@ -1,5 +1,5 @@
-import { changeKmsKey, type KmsKeyPayload, type KmsKeyReference } from './change-kms-key.ts';
 import type { RequestContext } from '../context/request-context.ts';
+import { changeKmsKey, type KmsKeyPayload, type KmsKeyReference } from './change-kms-key.ts';
 import { requireNotScheduled } from './schedule-kms-key-deletion.ts';
 
 /** Lets a disabled key be used again; an active one stays as it is. */

@@ -1,5 +1,5 @@
 import type { KmsKeyGeneration } from '../../kms/provider.ts';
-import type { Operation } from '../operation/operate.ts';
+import type { Operation } from '../operation/operation.ts';
 
 /** Writes what a provider made: a generation of a key. */
 export async function writeGeneration(

@@ -1,9 +1,9 @@
 import { Prisma } from '../../db/generated/client.ts';
+import type { RequestContext } from '../context/request-context.ts';
 import type { Connection } from '../input/connection.ts';
 import type { PageArguments } from '../input/parse-page.ts';
-import { listSecrets } from '../secrets/list-secrets.ts';
-import type { RequestContext } from '../context/request-context.ts';
 import type { KmsKey, Secret } from '../rows/secret-types.ts';
+import { listSecrets } from '../secrets/list-secrets.ts';
 
 /** KmsKey.secrets: what still depends on the key, secrets in their recovery window included, by path. */
 export function kmsKeySecrets(

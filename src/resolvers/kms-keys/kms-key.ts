@@ -1,6 +1,6 @@
-import { decidingIn, kmsKeyOf, may } from '../operation/authorise.ts';
-import { regionOf } from '../input/region-of.ts';
 import type { Region, RequestContext } from '../context/request-context.ts';
+import { regionOf } from '../input/region-of.ts';
+import { decidingIn, kmsKeyOf, may } from '../operation/authorise.ts';
 import type { KmsKey } from '../rows/secret-types.ts';
 
 /** Query.kmsKey: null when it is missing or the caller may not read it. */

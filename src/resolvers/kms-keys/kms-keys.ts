@@ -1,11 +1,11 @@
 import { Prisma } from '../../db/generated/client.ts';
 import { isVisible } from '../../db/path-filter.ts';
 import { listFilter } from '../../policy/list-filter.ts';
-import { factsOf } from '../operation/authorise.ts';
+import type { RequestContext } from '../context/request-context.ts';
 import { type Connection, connectionOf, emptyConnection } from '../input/connection.ts';
 import { type PageArguments, parsePage } from '../input/parse-page.ts';
 import { regionOf } from '../input/region-of.ts';
-import type { RequestContext } from '../context/request-context.ts';
+import { factsOf } from '../operation/authorise.ts';
 import type { KmsKey } from '../rows/secret-types.ts';
 
 /** The KMS keys of the caller's scope that it may find, by identity. */

@@ -1,15 +1,15 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Prisma } from '../../db/generated/client.ts';
+import { DecryptionFailedError, NotFoundError } from '../../errors.ts';
 import type { SecretValueFormat } from '../../kms/envelope/envelope.ts';
 import { rewrapDataKey } from '../../kms/envelope/envelope.ts';
-import { DecryptionFailedError, NotFoundError } from '../../errors.ts';
-import { requireOnKmsKey } from '../operation/authorise.ts';
-import { kmsKeyPayload } from './change-kms-key.ts';
-import { EventDraft } from '../operation/event-draft.ts';
+import type { RequestContext } from '../context/request-context.ts';
 import { regionOf } from '../input/region-of.ts';
 import { requireCleanText } from '../input/require-clean-text.ts';
-import { type Operation, operate } from '../operation/operate.ts';
-import type { RequestContext } from '../context/request-context.ts';
+import { requireOnKmsKey } from '../operation/authorise.ts';
+import { EventDraft } from '../operation/event-draft.ts';
+import { operate } from '../operation/operate.ts';
+import type { Operation } from '../operation/operation.ts';
 import type { KmsKey } from '../rows/secret-types.ts';
 import {
   findKmsKey,
@@ -19,6 +19,7 @@ import {
   useKey,
 } from '../rows/usable-key.ts';
 import { envelopeContext } from '../rows/versions.ts';
+import { kmsKeyPayload } from './change-kms-key.ts';
 
 export interface RewrapSecretsInput {
   readonly kmsKeyIdentity: string;

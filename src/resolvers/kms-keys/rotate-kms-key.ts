@@ -1,3 +1,6 @@
+import type { RequestContext } from '../context/request-context.ts';
+import type { Operation } from '../operation/operation.ts';
+import { type KmsKey, usableKey, useKey } from '../rows/usable-key.ts';
 import {
   changeKmsKey,
   type KmsKeyChange,
@@ -5,10 +8,7 @@ import {
   type KmsKeyReference,
 } from './change-kms-key.ts';
 import { writeGeneration } from './key-generation.ts';
-import type { Operation } from '../operation/operate.ts';
-import type { RequestContext } from '../context/request-context.ts';
 import { nextRotation } from './rotation-period.ts';
-import { type KmsKey, usableKey, useKey } from '../rows/usable-key.ts';
 
 /** Adds a version to a key: new values are sealed under it, older versions keep opening what they sealed. */
 export function rotateKmsKey(ctx: RequestContext, input: KmsKeyReference): Promise<KmsKeyPayload> {

@@ -1,8 +1,8 @@
 import { KeyInUseError, KeyUnavailableError } from '../../errors.ts';
-import { changeKmsKey, type KmsKeyPayload, type KmsKeyReference } from './change-kms-key.ts';
-import { DAY_MS } from '../operation/day.ts';
 import type { RequestContext } from '../context/request-context.ts';
+import { DAY_MS } from '../operation/day.ts';
 import type { KmsKey } from '../rows/usable-key.ts';
+import { changeKmsKey, type KmsKeyPayload, type KmsKeyReference } from './change-kms-key.ts';
 
 const WAITING_DAYS = 30;
 

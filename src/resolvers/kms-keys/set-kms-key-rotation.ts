@@ -1,6 +1,6 @@
 import { InvalidInputError } from '../../errors.ts';
-import { changeKmsKey, type KmsKeyPayload, type KmsKeyReference } from './change-kms-key.ts';
 import type { RequestContext } from '../context/request-context.ts';
+import { changeKmsKey, type KmsKeyPayload, type KmsKeyReference } from './change-kms-key.ts';
 import { nextRotation, parseRotationPeriod } from './rotation-period.ts';
 
 export interface SetKmsKeyRotationInput extends KmsKeyReference {

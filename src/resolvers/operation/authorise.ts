@@ -1,11 +1,12 @@
 import { AccessDeniedError, NotFoundError } from '../../errors.ts';
 import { type AccessPolicy, evaluateAccessPolicy } from '../../policy/conditions/access-policy.ts';
-import { type Decision, decide, type Facts } from '../../policy/decide.ts';
+import { type Decision, decide } from '../../policy/decide.ts';
+import type { Facts } from '../../policy/facts.ts';
 import type { Permission } from '../../policy/permission.ts';
 import type { Resource } from '../../policy/policy.ts';
-import type { EventDraft } from './event-draft.ts';
-import type { Operation } from './operate.ts';
 import type { Region, RequestContext } from '../context/request-context.ts';
+import type { EventDraft } from './event-draft.ts';
+import type { Operation } from './operation.ts';
 
 export function secretAt(path: string): Resource {
   return { kind: 'secret', name: path };

@@ -3,7 +3,7 @@ import type { Statement } from '../../db/statements.ts';
 import { InvalidInputError } from '../../errors.ts';
 import { canonical } from '../../kms/envelope/canonical.ts';
 import { DAY_MS } from './day.ts';
-import type { Operation, StatementOperation } from './operate.ts';
+import type { Operation, StatementOperation } from './operation.ts';
 
 /** For so long the result of a call is given again. */
 export const RESULT_KEPT_MS = DAY_MS;

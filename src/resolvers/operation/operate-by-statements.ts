@@ -3,10 +3,11 @@ import type { AuditEvent } from '../../audit/event.ts';
 import { recordIn } from '../../audit/record.ts';
 import type { Run } from '../../db/statements.ts';
 import type { KeySession } from '../../kms/keys/key-session.ts';
+import type { Region, RequestContext } from '../context/request-context.ts';
 import { noticeOfChanges } from './announce-changes.ts';
 import type { EventDraft } from './event-draft.ts';
-import { auditActor, isRecordable, type StatementOperation, withKeys } from './operate.ts';
-import type { Region, RequestContext } from '../context/request-context.ts';
+import { auditActor, isRecordable, withKeys } from './operate.ts';
+import type { StatementOperation } from './operation.ts';
 import { type TakenPolicies, withTakenPolicies } from './with-policies.ts';
 
 /**

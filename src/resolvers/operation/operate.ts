@@ -1,33 +1,13 @@
 import type { AuditActor } from '../../audit/event.ts';
 import { record } from '../../audit/record.ts';
-import type { Transaction } from '../../db/database.ts';
-import { type Run, runIn } from '../../db/statements.ts';
+import { runIn } from '../../db/statements.ts';
 import { DecryptionFailedError, UserError } from '../../errors.ts';
 import { KeySession } from '../../kms/keys/key-session.ts';
+import type { Region, RequestContext } from '../context/request-context.ts';
 import { noticeOfChanges } from './announce-changes.ts';
 import type { EventDraft } from './event-draft.ts';
-import type { Facts } from '../../policy/decide.ts';
-import type { Region, RequestContext } from '../context/request-context.ts';
+import type { Operation } from './operation.ts';
 import { withPolicies } from './with-policies.ts';
-
-/** What every operation works with while its transaction is open. */
-export interface StatementOperation {
-  readonly ctx: RequestContext;
-  readonly region: Region;
-  /** Runs statements in the transaction. */
-  readonly run: Run;
-  readonly event: EventDraft;
-  readonly keys: KeySession;
-  /** What all its decisions rest on. */
-  readonly facts: Facts;
-  /** The time of everything that the operation writes. */
-  readonly at: Date;
-}
-
-/** The same with Prisma's client in the transaction. */
-export interface Operation extends StatementOperation {
-  readonly tx: Transaction;
-}
 
 /**
  * Runs an operation in one transaction with its audit event. When `work` throws a `UserError` its writes are undone, the

@@ -5,13 +5,7 @@ import type { Scope } from '../../db/secret-row.ts';
 import { type Run, runIn } from '../../db/statements.ts';
 import { BUILT_IN_POLICIES } from '../../policy/built-in-policies.ts';
 import type { Policy } from '../../policy/policy.ts';
-
-/** The policies that hold in a scope at one time; what is compiled of them lives as long as the list does. */
-export interface PolicySnapshot {
-  readonly policies: readonly Policy[];
-  /** The same for the same policies in the same state. */
-  readonly revision: string;
-}
+import type { Policies, PolicySnapshot } from '../context/policies.ts';
 
 interface Kept {
   readonly organisation: string;
@@ -26,7 +20,7 @@ const MAX_SCOPES = 1_000;
  * The policies of a region's organisations, kept in memory. A change is heard of through the database and drops what is
  * kept of its organisation; whoever makes one drops it at once. While nothing is heard, nothing is kept.
  */
-export class PolicyStore {
+export class PolicyStore implements Policies {
   readonly #db: Database;
   readonly #kept = new Map<string, Kept>();
   #isListening = true;
@@ -47,7 +41,6 @@ export class PolicyStore {
     });
   }
 
-  /** What holds in the scope now, or did until at most a moment ago: see `isKept`. */
   async of(scope: Scope): Promise<PolicySnapshot> {
     const key = keyOf(scope);
     const kept = this.#kept.get(key);
@@ -67,12 +60,10 @@ export class PolicyStore {
     return loading;
   }
 
-  /** Whether this is what the store would hand out now, as far as it has heard. */
   isKept(scope: Scope, snapshot: PolicySnapshot): boolean {
     return this.#kept.get(keyOf(scope))?.snapshot === snapshot;
   }
 
-  /** Drops what is kept of an organisation; what is being loaded is handed to those who wait for it, and not kept. */
   forget(organisation: string): void {
     for (const [key, entry] of this.#kept) if (entry.organisation === organisation) this.#kept.delete(key);
   }

@@ -1,9 +1,10 @@
-import type { Transaction } from '../../db/database.ts';
 import { type Run, runIn } from '../../db/statements.ts';
+import type { Transaction } from '../../db/transaction.ts';
 import { RequestError } from '../../errors.ts';
-import type { Facts } from '../../policy/decide.ts';
-import { loadSnapshot, type PolicySnapshot } from './policy-store.ts';
+import type { Facts } from '../../policy/facts.ts';
+import type { PolicySnapshot } from '../context/policies.ts';
 import type { Region, RequestContext } from '../context/request-context.ts';
+import { loadSnapshot } from './policy-store.ts';
 
 /** How long decisions may rest on policies unheard: with the silence of a lost listener, under the 2 seconds of a change. */
 const FRESH_MS = 400;

@@ -1,13 +1,14 @@
 import { AccessDeniedError, InvalidInputError, NotFoundError } from '../../errors.ts';
 import { isBuiltInName, POLICY_NAME } from '../../policy/policy-name.ts';
-import { decisionOn, may, policyOf } from '../operation/authorise.ts';
-import { EventDraft } from '../operation/event-draft.ts';
+import type { RequestContext } from '../context/request-context.ts';
 import { parseExpected } from '../input/parse-version-number.ts';
 import { regionOf } from '../input/region-of.ts';
-import { type Operation, operate } from '../operation/operate.ts';
+import { decisionOn, may, policyOf } from '../operation/authorise.ts';
+import { EventDraft } from '../operation/event-draft.ts';
+import { operate } from '../operation/operate.ts';
+import type { Operation } from '../operation/operation.ts';
 import { announcePolicyChange, beginPolicyChange, requireGrantable } from './policy-change.ts';
 import { requireExpected } from './put-policy.ts';
-import type { RequestContext } from '../context/request-context.ts';
 
 export interface DeletePolicyInput {
   readonly name: string;

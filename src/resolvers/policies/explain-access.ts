@@ -3,19 +3,20 @@ import { findSecretsByKey } from '../../db/secret-row.ts';
 import { runIn } from '../../db/statements.ts';
 import { AccessDeniedError, InvalidInputError, RequestError } from '../../errors.ts';
 import { evaluateAccessPolicy } from '../../policy/conditions/access-policy.ts';
-import { type Asking, decide, type Decision, failedConditions, type Facts } from '../../policy/decide.ts';
 import { parseIpAddress } from '../../policy/conditions/ip-address.ts';
+import { decide, type Decision, failedConditions } from '../../policy/decide.ts';
+import type { Asking, Facts } from '../../policy/facts.ts';
 import { type Permission, resourceKindOf } from '../../policy/permission.ts';
 import type { Resource } from '../../policy/policy.ts';
 import { pathKey } from '../../policy/secret-path.ts';
-import { type Deciding, decidingIn, may, policyOf } from '../operation/authorise.ts';
-import { EventDraft } from '../operation/event-draft.ts';
+import type { Region, RequestContext } from '../context/request-context.ts';
 import { parseDateTime } from '../input/parse-date-time.ts';
 import { parseResource } from '../input/parse-resource.ts';
 import { regionOf } from '../input/region-of.ts';
 import { requireCleanText } from '../input/require-clean-text.ts';
+import { type Deciding, decidingIn, may, policyOf } from '../operation/authorise.ts';
+import { EventDraft } from '../operation/event-draft.ts';
 import { auditActor } from '../operation/operate.ts';
-import type { Region, RequestContext } from '../context/request-context.ts';
 import { findKmsKey } from '../rows/usable-key.ts';
 
 export interface ExplainAccessInput {

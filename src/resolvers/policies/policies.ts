@@ -1,12 +1,12 @@
 import { findPoliciesById, findPolicyNames } from '../../db/policy-row.ts';
 import { BUILT_IN_POLICIES } from '../../policy/built-in-policies.ts';
 import { POLICY_NAME } from '../../policy/policy-name.ts';
-import { decidingIn, may, policyOf } from '../operation/authorise.ts';
+import type { RequestContext } from '../context/request-context.ts';
 import { type Connection, connectionOf } from '../input/connection.ts';
 import { type Cursor, type PageArguments, parsePage } from '../input/parse-page.ts';
 import { regionOf } from '../input/region-of.ts';
+import { decidingIn, may, policyOf } from '../operation/authorise.ts';
 import { namedBuiltIn, type NamedPolicy, namedPolicy } from './policy-types.ts';
-import type { RequestContext } from '../context/request-context.ts';
 
 /** Where a policy stands in the list: by name, bytewise, and the organisation's before the project's of the same name. */
 interface Place {

@@ -5,7 +5,7 @@ import { BUILT_IN_POLICIES } from '../../policy/built-in-policies.ts';
 import { excessOf, mayWriteAPolicy, NO_CONTENT, type PolicyContent } from '../../policy/grants.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { may, policyOf } from '../operation/authorise.ts';
-import type { Operation } from '../operation/operate.ts';
+import type { Operation } from '../operation/operation.ts';
 import { policyOfRow } from '../operation/policy-store.ts';
 
 /** What a change of policies is decided on: the policies as they stand, which nobody else changes meanwhile. */

@@ -1,10 +1,10 @@
 import { findPoliciesById, findPoliciesByKey } from '../../db/policy-row.ts';
 import { BUILT_IN_POLICIES } from '../../policy/built-in-policies.ts';
 import { isBuiltInName, POLICY_NAME, policyNameKey } from '../../policy/policy-name.ts';
-import { decidingIn, may, policyOf } from '../operation/authorise.ts';
-import { regionOf } from '../input/region-of.ts';
-import { namedBuiltIn, type NamedPolicy, namedPolicy } from './policy-types.ts';
 import type { Region, RequestContext } from '../context/request-context.ts';
+import { regionOf } from '../input/region-of.ts';
+import { decidingIn, may, policyOf } from '../operation/authorise.ts';
+import { namedBuiltIn, type NamedPolicy, namedPolicy } from './policy-types.ts';
 
 /** Query.policy: null when it is missing or the caller may not read it. Of two with the name, the project's own. */
 export async function policy(

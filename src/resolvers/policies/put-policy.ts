@@ -4,21 +4,22 @@ import type { PolicyRow } from '../../db/policy-row.ts';
 import { AccessDeniedError, ConflictError, InvalidInputError } from '../../errors.ts';
 import { parsePolicy, type StatementInput, type SubjectInput } from '../../policy/parse-policy.ts';
 import { parsePolicyName, policyNameKey } from '../../policy/policy-name.ts';
-import { decisionOn, policyOf } from '../operation/authorise.ts';
-import { EventDraft } from '../operation/event-draft.ts';
+import type { RequestContext } from '../context/request-context.ts';
 import { parseDescription } from '../input/parse-description.ts';
 import { parseExpected } from '../input/parse-version-number.ts';
 import { regionOf } from '../input/region-of.ts';
-import { type Operation, operate } from '../operation/operate.ts';
+import { decisionOn, policyOf } from '../operation/authorise.ts';
+import { EventDraft } from '../operation/event-draft.ts';
+import { operate } from '../operation/operate.ts';
+import type { Operation } from '../operation/operation.ts';
+import { policyOfRow } from '../operation/policy-store.ts';
 import {
   announcePolicyChange,
   beginPolicyChange,
   type PolicyChange,
   requireGrantable,
 } from './policy-change.ts';
-import { policyOfRow } from '../operation/policy-store.ts';
 import { namedPolicy, type PolicyPayload } from './policy-types.ts';
-import type { RequestContext } from '../context/request-context.ts';
 
 export interface PutPolicyInput {
   readonly name: string;

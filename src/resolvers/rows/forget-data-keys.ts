@@ -1,7 +1,7 @@
 import { notify } from '../../db/notifications.ts';
 import type { SecretRow } from '../../db/secret-row.ts';
 import { ownerOf } from '../../kms/keys/key-cache.ts';
-import type { Operation } from '../operation/operate.ts';
+import type { Operation } from '../operation/operation.ts';
 
 /**
  * Has every gateway drop what it unwrapped with the secret's KMS key, once the transaction has committed: at once on this

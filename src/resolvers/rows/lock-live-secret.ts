@@ -3,7 +3,7 @@ import { NotFoundError } from '../../errors.ts';
 import type { Permission } from '../../policy/permission.ts';
 import { pathKey } from '../../policy/secret-path.ts';
 import { requireOnSecret } from '../operation/authorise.ts';
-import type { StatementOperation } from '../operation/operate.ts';
+import type { StatementOperation } from '../operation/operation.ts';
 
 /**
  * The live secret at a path, locked against every other change, for a caller with the right on it. Throws `NotFoundError`

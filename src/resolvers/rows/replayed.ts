@@ -1,7 +1,7 @@
 import { findSecretById } from '../../db/secret-row.ts';
 import { NotFoundError } from '../../errors.ts';
 import type { FirstResult } from '../operation/idempotency.ts';
-import type { StatementOperation } from '../operation/operate.ts';
+import type { StatementOperation } from '../operation/operation.ts';
 import { type SecretVersionPayload, secretVersionPayload } from './secret-types.ts';
 import { findVersion } from './versions.ts';
 

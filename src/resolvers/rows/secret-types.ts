@@ -1,7 +1,7 @@
 import type { KmsKeyModel, SecretVersionModel } from '../../db/generated/models.ts';
 import type { SecretRow } from '../../db/secret-row.ts';
-import { type Deciding, may, secretAt } from '../operation/authorise.ts';
 import type { Region } from '../context/request-context.ts';
+import { type Deciding, may, secretAt } from '../operation/authorise.ts';
 
 /** A secret in its region, as operations answer it: its caller may read it. */
 export type Secret = SecretRow & { readonly region: Region };

@@ -1,7 +1,7 @@
-import type { Transaction } from '../../db/database.ts';
 import type { KmsKeyModel } from '../../db/generated/models.ts';
 import type { Scope } from '../../db/secret-row.ts';
 import type { Statement } from '../../db/statements.ts';
+import type { Transaction } from '../../db/transaction.ts';
 import {
   DecryptionFailedError,
   InvalidInputError,
@@ -11,7 +11,7 @@ import {
 import type { BoundKey } from '../../kms/envelope/envelope.ts';
 import { RemoteCallNeeded } from '../../kms/keys/key-session.ts';
 import type { KmsKeyGeneration, KmsKeyReference } from '../../kms/provider.ts';
-import type { StatementOperation } from '../operation/operate.ts';
+import type { StatementOperation } from '../operation/operation.ts';
 
 export type KmsKey = KmsKeyModel;
 

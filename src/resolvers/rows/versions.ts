@@ -1,6 +1,7 @@
 import type { SecretVersionModel } from '../../db/generated/models.ts';
 import type { SecretRow } from '../../db/secret-row.ts';
 import type { Run, Statement } from '../../db/statements.ts';
+import { DecryptionFailedError } from '../../errors.ts';
 import {
   type EnvelopeContext,
   openEnvelope,
@@ -8,9 +9,8 @@ import {
   type SecretValueFormat,
   sealEnvelope,
 } from '../../kms/envelope/envelope.ts';
-import { DecryptionFailedError } from '../../errors.ts';
+import type { StatementOperation } from '../operation/operation.ts';
 import { type UsableKey, useKey } from './usable-key.ts';
-import type { StatementOperation } from '../operation/operate.ts';
 
 export type SecretVersion = SecretVersionModel;
 

@@ -9,20 +9,21 @@ import {
   parseAccessPolicy,
 } from '../../policy/conditions/access-policy.ts';
 import { parseSecretPath } from '../../policy/secret-path.ts';
-import { decisionOn, requireOnKmsKey, secretAt } from '../operation/authorise.ts';
-import { EventDraft } from '../operation/event-draft.ts';
-import { claimIdempotencyKey, rememberResult } from '../operation/idempotency.ts';
+import type { RequestContext } from '../context/request-context.ts';
 import { parseDescription } from '../input/parse-description.ts';
 import { parseIdempotencyKey } from '../input/parse-idempotency-key.ts';
 import { type LabelInput, parseAnnotations, parseLabels } from '../input/parse-labels.ts';
 import { parseSecretValue, type SecretValueInput } from '../input/parse-secret-value.ts';
 import { regionOf } from '../input/region-of.ts';
 import { requireCleanText } from '../input/require-clean-text.ts';
-import { lockKmsKey, usableKey } from '../rows/usable-key.ts';
-import { type Operation, operate } from '../operation/operate.ts';
+import { decisionOn, requireOnKmsKey, secretAt } from '../operation/authorise.ts';
+import { EventDraft } from '../operation/event-draft.ts';
+import { claimIdempotencyKey, rememberResult } from '../operation/idempotency.ts';
+import { operate } from '../operation/operate.ts';
+import type { Operation } from '../operation/operation.ts';
 import { replayed } from '../rows/replayed.ts';
-import type { RequestContext } from '../context/request-context.ts';
 import { type SecretVersionPayload, secretVersionPayload } from '../rows/secret-types.ts';
+import { lockKmsKey, usableKey } from '../rows/usable-key.ts';
 import { insertVersion, sealVersion } from '../rows/versions.ts';
 
 export interface CreateSecretInput {

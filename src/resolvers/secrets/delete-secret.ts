@@ -1,14 +1,14 @@
 import { InvalidInputError } from '../../errors.ts';
 import { parseSecretPath } from '../../policy/secret-path.ts';
+import type { RequestContext } from '../context/request-context.ts';
+import { regionOf } from '../input/region-of.ts';
 import { requireOnSecret } from '../operation/authorise.ts';
 import { DAY_MS } from '../operation/day.ts';
 import { EventDraft } from '../operation/event-draft.ts';
-import { regionOf } from '../input/region-of.ts';
-import { lockLiveSecret } from '../rows/lock-live-secret.ts';
 import { operate } from '../operation/operate.ts';
-import { type PurgeSecretPayload, purge } from './purge-secret.ts';
-import type { RequestContext } from '../context/request-context.ts';
+import { lockLiveSecret } from '../rows/lock-live-secret.ts';
 import { type SecretPayload, secretPayload } from '../rows/secret-types.ts';
+import { type PurgeSecretPayload, purge } from './purge-secret.ts';
 
 export interface DeleteSecretInput {
   readonly path: string;

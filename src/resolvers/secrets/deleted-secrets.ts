@@ -1,10 +1,10 @@
 import { Prisma } from '../../db/generated/client.ts';
+import type { RequestContext } from '../context/request-context.ts';
 import type { Connection } from '../input/connection.ts';
 import type { PageArguments } from '../input/parse-page.ts';
 import { regionOf } from '../input/region-of.ts';
-import { listSecrets } from './list-secrets.ts';
-import type { RequestContext } from '../context/request-context.ts';
 import type { Secret } from '../rows/secret-types.ts';
+import { listSecrets } from './list-secrets.ts';
 
 /** The secrets that wait in their recovery window, the latest deleted first. */
 export function deletedSecrets(

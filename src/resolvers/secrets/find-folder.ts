@@ -1,10 +1,15 @@
-import { selectFromRanges } from '../../db/path-filter-walk.ts';
 import { Prisma } from '../../db/generated/client.ts';
+import { selectFromRanges } from '../../db/path-filter-walk.ts';
 import { inScope } from '../../db/secret-row.ts';
-import type { Folder } from './folder.ts';
-import { narrowFilter } from './narrow-filter.ts';
 import type { Region, RequestContext } from '../context/request-context.ts';
+import { narrowFilter } from './narrow-filter.ts';
 import { visibleSecrets } from './visible-secrets.ts';
+
+/** A folder of the path tree: it exists while it holds something that the caller may find. */
+export interface Folder {
+  readonly region: Region;
+  readonly path: string;
+}
 
 /** The folder, if it is the root or holds something that the caller may find. */
 export async function findFolder(ctx: RequestContext, region: Region, path: string): Promise<Folder | null> {

@@ -4,12 +4,12 @@ import { findSecretsByKey, inScope } from '../../db/secret-row.ts';
 import { runIn } from '../../db/statements.ts';
 import { within } from '../../policy/list-filter.ts';
 import { afterFolder, folderKeyPrefix, pathKey, pathOfKey } from '../../policy/secret-path.ts';
-import { type Connection, connectionOf, emptyConnection } from '../input/connection.ts';
-import type { Folder } from './folder.ts';
-import { type Page, type PageArguments, parsePage } from '../input/parse-page.ts';
-import { narrowFilter } from './narrow-filter.ts';
 import type { RequestContext } from '../context/request-context.ts';
+import { type Connection, connectionOf, emptyConnection } from '../input/connection.ts';
+import { type Page, type PageArguments, parsePage } from '../input/parse-page.ts';
 import type { Secret } from '../rows/secret-types.ts';
+import type { Folder } from './find-folder.ts';
+import { narrowFilter } from './narrow-filter.ts';
 import { visibleSecrets } from './visible-secrets.ts';
 
 export type PathNode = Folder | Secret;

@@ -1,13 +1,7 @@
-import type { Region, RequestContext } from '../context/request-context.ts';
 import { parseFolderPath } from '../../policy/secret-path.ts';
-import { findFolder } from './find-folder.ts';
+import type { RequestContext } from '../context/request-context.ts';
 import { regionOf } from '../input/region-of.ts';
-
-/** A folder of the path tree: it exists while it holds something that the caller may find. */
-export interface Folder {
-  readonly region: Region;
-  readonly path: string;
-}
+import { findFolder, type Folder } from './find-folder.ts';
 
 /** Query.folder: null when nothing below the path may be found; the root always exists. */
 export async function folder(

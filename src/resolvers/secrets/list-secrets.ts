@@ -1,6 +1,5 @@
 import type { Database } from '../../db/database.ts';
 import { Prisma } from '../../db/generated/client.ts';
-import { inScope, SECRET_COLUMNS, type SecretRow } from '../../db/secret-row.ts';
 import {
   type Search,
   selectFromRanges,
@@ -8,13 +7,14 @@ import {
   selectFromWalk,
   walkRanges,
 } from '../../db/path-filter-walk.ts';
+import { inScope, SECRET_COLUMNS, type SecretRow } from '../../db/secret-row.ts';
 import { type ListFilter, within } from '../../policy/list-filter.ts';
 import { afterFolder, folderKeyPrefix } from '../../policy/secret-path.ts';
+import type { Region, RequestContext } from '../context/request-context.ts';
 import { type Connection, connectionOf, emptyConnection, MAX_COUNTED } from '../input/connection.ts';
 import { type Cursor, type Page, type PageArguments, parsePage } from '../input/parse-page.ts';
-import { narrowFilter } from './narrow-filter.ts';
-import type { Region, RequestContext } from '../context/request-context.ts';
 import type { Secret } from '../rows/secret-types.ts';
+import { narrowFilter } from './narrow-filter.ts';
 import { visibleSecrets } from './visible-secrets.ts';
 
 export interface SecretOrder {

@@ -1,6 +1,6 @@
-import type { Transaction } from '../../db/database.ts';
 import type { Prisma } from '../../db/generated/client.ts';
 import { walkChildren } from '../../db/path-filter-walk.ts';
+import type { Transaction } from '../../db/transaction.ts';
 import type { ListFilter, VisibleRange } from '../../policy/list-filter.ts';
 import { type FirstStar, firstStar, type NamePattern } from '../../policy/name-pattern.ts';
 import { afterFolder } from '../../policy/secret-path.ts';

@@ -1,13 +1,14 @@
 import { findSecretById, lockDeletedSecret, type SecretRow } from '../../db/secret-row.ts';
 import { AccessDeniedError, NotFoundError } from '../../errors.ts';
 import type { Permission } from '../../policy/permission.ts';
+import type { RequestContext } from '../context/request-context.ts';
+import { decodeGlobalId, encodeGlobalId } from '../input/global-id.ts';
 import { decisionOn, may, secretAt } from '../operation/authorise.ts';
 import { EventDraft } from '../operation/event-draft.ts';
-import { forgetDataKeys } from '../rows/forget-data-keys.ts';
 import { forgetResults } from '../operation/idempotency.ts';
-import { decodeGlobalId, encodeGlobalId } from '../input/global-id.ts';
-import { type Operation, operate } from '../operation/operate.ts';
-import type { RequestContext } from '../context/request-context.ts';
+import { operate } from '../operation/operate.ts';
+import type { Operation } from '../operation/operation.ts';
+import { forgetDataKeys } from '../rows/forget-data-keys.ts';
 
 export interface PurgeSecretPayload {
   readonly purgedId: string;

@@ -3,16 +3,17 @@ import type { SecretRow } from '../../db/secret-row.ts';
 import { AlreadyExistsError, DecryptionFailedError } from '../../errors.ts';
 import { rewrapDataKey } from '../../kms/envelope/envelope.ts';
 import { parseSecretPath } from '../../policy/secret-path.ts';
-import { requireAccessPolicy, requireKeyUse } from '../operation/authorise.ts';
-import { requireCreate } from './create-secret.ts';
-import { EventDraft } from '../operation/event-draft.ts';
-import { decodeGlobalId } from '../input/global-id.ts';
-import { keyOfSecret, usableKey, useKey } from '../rows/usable-key.ts';
-import { type Operation, operate } from '../operation/operate.ts';
-import { lockDeleted, requireOnDeleted } from './purge-secret.ts';
 import type { RequestContext } from '../context/request-context.ts';
+import { decodeGlobalId } from '../input/global-id.ts';
+import { requireAccessPolicy, requireKeyUse } from '../operation/authorise.ts';
+import { EventDraft } from '../operation/event-draft.ts';
+import { operate } from '../operation/operate.ts';
+import type { Operation } from '../operation/operation.ts';
 import { type SecretPayload, secretPayload } from '../rows/secret-types.ts';
+import { keyOfSecret, usableKey, useKey } from '../rows/usable-key.ts';
 import { envelopeContext } from '../rows/versions.ts';
+import { requireCreate } from './create-secret.ts';
+import { lockDeleted, requireOnDeleted } from './purge-secret.ts';
 
 export interface RestoreSecretInput {
   readonly id: string;

@@ -1,9 +1,9 @@
 import { findSecretsByKey } from '../../db/secret-row.ts';
 import { runIn } from '../../db/statements.ts';
 import { parseSecretPath, pathKey } from '../../policy/secret-path.ts';
-import { decidingIn, may, secretAt } from '../operation/authorise.ts';
-import { regionOf } from '../input/region-of.ts';
 import type { RequestContext } from '../context/request-context.ts';
+import { regionOf } from '../input/region-of.ts';
+import { decidingIn, may, secretAt } from '../operation/authorise.ts';
 import type { Secret } from '../rows/secret-types.ts';
 
 /** Query.secret: a live secret's metadata; null when it is missing or the caller may not read it. */

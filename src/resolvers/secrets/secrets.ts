@@ -1,15 +1,15 @@
 import { Prisma } from '../../db/generated/client.ts';
 import { InvalidInputError } from '../../errors.ts';
 import { parseFolderPath } from '../../policy/secret-path.ts';
+import type { RequestContext } from '../context/request-context.ts';
 import type { Connection } from '../input/connection.ts';
 import { parseDateTime } from '../input/parse-date-time.ts';
 import { type LabelInput, parseLabels } from '../input/parse-labels.ts';
 import type { PageArguments } from '../input/parse-page.ts';
 import { regionOf } from '../input/region-of.ts';
 import { requireCleanText } from '../input/require-clean-text.ts';
-import { listSecrets, type SecretOrder } from './list-secrets.ts';
-import type { RequestContext } from '../context/request-context.ts';
 import type { Secret } from '../rows/secret-types.ts';
+import { listSecrets, type SecretOrder } from './list-secrets.ts';
 
 export interface SecretFilter {
   readonly pathPrefix?: string | null;

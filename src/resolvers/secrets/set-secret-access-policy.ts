@@ -2,12 +2,12 @@ import { Prisma } from '../../db/generated/client.ts';
 import { InvalidInputError } from '../../errors.ts';
 import { type AccessPolicyInput, parseAccessPolicy } from '../../policy/conditions/access-policy.ts';
 import { parseSecretPath } from '../../policy/secret-path.ts';
-import { EventDraft } from '../operation/event-draft.ts';
+import type { RequestContext } from '../context/request-context.ts';
 import { parseExpected } from '../input/parse-version-number.ts';
 import { regionOf } from '../input/region-of.ts';
-import { lockLiveSecret } from '../rows/lock-live-secret.ts';
+import { EventDraft } from '../operation/event-draft.ts';
 import { operate } from '../operation/operate.ts';
-import type { RequestContext } from '../context/request-context.ts';
+import { lockLiveSecret } from '../rows/lock-live-secret.ts';
 import { type SecretPayload, secretPayload } from '../rows/secret-types.ts';
 import { requireObjectVersion } from './update-secret.ts';
 

@@ -1,14 +1,14 @@
 import type { SecretRow } from '../../db/secret-row.ts';
 import { ConflictError, InvalidInputError } from '../../errors.ts';
 import { parseSecretPath } from '../../policy/secret-path.ts';
-import { EventDraft } from '../operation/event-draft.ts';
+import type { RequestContext } from '../context/request-context.ts';
 import { parseDescription } from '../input/parse-description.ts';
 import { type LabelInput, parseAnnotations, parseLabels } from '../input/parse-labels.ts';
 import { parseExpected } from '../input/parse-version-number.ts';
 import { regionOf } from '../input/region-of.ts';
-import { lockLiveSecret } from '../rows/lock-live-secret.ts';
+import { EventDraft } from '../operation/event-draft.ts';
 import { operate } from '../operation/operate.ts';
-import type { RequestContext } from '../context/request-context.ts';
+import { lockLiveSecret } from '../rows/lock-live-secret.ts';
 import { type SecretPayload, secretPayload } from '../rows/secret-types.ts';
 
 export interface UpdateSecretInput {

@@ -1,7 +1,7 @@
 import { type ListFilter, listFilter, within } from '../../policy/list-filter.ts';
 import { afterFolder, folderKeyPrefix } from '../../policy/secret-path.ts';
-import { factsOf } from '../operation/authorise.ts';
 import type { Region, RequestContext } from '../context/request-context.ts';
+import { factsOf } from '../operation/authorise.ts';
 
 /** Which secrets of a region the caller finds in lists and folders, of those below a folder, at whatever depth. */
 export async function visibleSecrets(ctx: RequestContext, region: Region, folder = '/'): Promise<ListFilter> {

@@ -1,7 +1,8 @@
-import { parseReadRequest } from './parse-read-request.ts';
-import { readValues, type SecretValue } from './read-values.ts';
-import { regionOf } from '../input/region-of.ts';
+import type { SecretValue } from '../context/reads.ts';
 import type { RequestContext } from '../context/request-context.ts';
+import { regionOf } from '../input/region-of.ts';
+import { parseReadRequest } from './parse-read-request.ts';
+import { readValues } from './read-values.ts';
 
 export interface GetSecretValueInput {
   readonly path: string;

@@ -1,8 +1,9 @@
 import { InvalidInputError } from '../../errors.ts';
-import { regionOf } from '../input/region-of.ts';
-import { parseReadRequest, type ReadRequest } from './parse-read-request.ts';
-import { type ReadOutcome, readValues } from './read-values.ts';
+import type { ReadRequest, ReadOutcome } from '../context/reads.ts';
 import type { RequestContext } from '../context/request-context.ts';
+import { regionOf } from '../input/region-of.ts';
+import { parseReadRequest } from './parse-read-request.ts';
+import { readValues } from './read-values.ts';
 
 export interface GetSecretValuesInput {
   readonly region?: string | null;

@@ -1,15 +1,8 @@
 import { type FieldPath, InvalidInputError } from '../../errors.ts';
 import { parseSecretPath } from '../../policy/secret-path.ts';
+import type { ReadRequest } from '../context/reads.ts';
 import { MAX_ENTRIES } from '../input/parse-secret-value.ts';
 import { parseVersionNumber } from '../input/parse-version-number.ts';
-
-/** One value asked for. `field` says where in the input, for what only the stored version can tell. */
-export interface ReadRequest {
-  readonly path: string;
-  readonly version: number | null;
-  readonly keys: readonly string[] | null;
-  readonly field: FieldPath;
-}
 
 export function parseReadRequest(
   input: {

@@ -1,8 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
 import { RequestError } from '../../errors.ts';
-import type { ReadOutcome } from './read-values.ts';
-import { type Reading, readTogether } from './read-together.ts';
-import type { Region } from '../context/request-context.ts';
+import type { ReadOutcome } from '../context/reads.ts';
+import type { Region, Reading, Reads } from '../context/request-context.ts';
+import { readTogether } from './read-together.ts';
 
 interface Waiting {
   readonly since: number;
@@ -21,13 +21,12 @@ const MAX_VALUES = 200;
  * next, which is opened while this one is recorded. The chain lets one at a time through anyway, and a commit for all costs
  * what one for each would.
  */
-export class ReadGroups {
+export class ReadGroups implements Reads {
   /** By organisation, while a group of its reads is being opened. */
   readonly #waiting = new Map<string, Waiting[]>();
   /** By organisation, until the last group of its reads is recorded. */
   readonly #recorded = new Map<string, Promise<void>>();
 
-  /** The outcomes, once they are committed. Throws `RemoteCallNeeded` as a transaction of its own would. */
   join(region: Region, reading: Reading): Promise<readonly ReadOutcome[]> {
     const { organisation } = reading.ctx.principal;
     return new Promise((resolve, reject) => {

@@ -2,9 +2,10 @@ import type { ReadVersion, Recording } from '../../audit/append.ts';
 import type { AuditEvent } from '../../audit/event.ts';
 import { findStoredValues, type StoredValue } from '../../db/stored-values.ts';
 import { InvalidInputError, NotFoundError, VersionDestroyedError } from '../../errors.ts';
-import type { KeySession } from '../../kms/keys/key-session.ts';
-import type { Facts } from '../../policy/decide.ts';
+import type { Facts } from '../../policy/facts.ts';
 import { pathKey } from '../../policy/secret-path.ts';
+import type { ReadOutcome, ReadRequest, SecretValue } from '../context/reads.ts';
+import type { Region, RequestContext, Reading } from '../context/request-context.ts';
 import {
   may,
   requireAccessPolicy,
@@ -14,20 +15,10 @@ import {
 } from '../operation/authorise.ts';
 import { EventDraft } from '../operation/event-draft.ts';
 import { auditActor, isRecordable } from '../operation/operate.ts';
-import type { ReadRequest } from './parse-read-request.ts';
-import type { ReadOutcome, SecretValue } from './read-values.ts';
-import { recordReads } from './record-reads.ts';
-import type { Region, RequestContext } from '../context/request-context.ts';
+import { type TakenPolicies, withTakenPolicies } from '../operation/with-policies.ts';
 import { bindKey } from '../rows/usable-key.ts';
 import { openVersion } from '../rows/versions.ts';
-import { type TakenPolicies, withTakenPolicies } from '../operation/with-policies.ts';
-
-/** What one request reads. */
-export interface Reading {
-  readonly ctx: RequestContext;
-  readonly keys: KeySession;
-  readonly requests: readonly ReadRequest[];
-}
+import { recordReads } from './record-reads.ts';
 
 /** What came of one reading, with what is to be recorded of it. */
 interface Done {

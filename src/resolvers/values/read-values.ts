@@ -1,19 +1,6 @@
-import type { DecryptionFailedError, UserError } from '../../errors.ts';
-import type { SecretContent } from '../../kms/envelope/envelope.ts';
 import { KeySession } from '../../kms/keys/key-session.ts';
-import type { ReadRequest } from './parse-read-request.ts';
+import type { ReadOutcome, ReadRequest } from '../context/reads.ts';
 import type { Region, RequestContext } from '../context/request-context.ts';
-
-/** A value in the open, with what sealed it. */
-export interface SecretValue {
-  readonly path: string;
-  readonly version: number;
-  readonly content: SecretContent;
-  readonly kmsKeyIdentity: string;
-  readonly kmsKeyVersion: number;
-}
-
-export type ReadOutcome = SecretValue | UserError | DecryptionFailedError;
 
 /**
  * Reads values with their audit events and the times of their last access: what is handed back has been committed. One

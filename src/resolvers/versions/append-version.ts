@@ -2,9 +2,9 @@ import type { SecretRow } from '../../db/secret-row.ts';
 import { ConflictError } from '../../errors.ts';
 import type { SecretContent } from '../../kms/envelope/envelope.ts';
 import { rememberResult } from '../operation/idempotency.ts';
-import { keyOfSecret, type UsableKey, usableKey } from '../rows/usable-key.ts';
-import type { StatementOperation } from '../operation/operate.ts';
+import type { StatementOperation } from '../operation/operation.ts';
 import { type SecretVersionPayload, secretVersionPayload } from '../rows/secret-types.ts';
+import { keyOfSecret, type UsableKey, usableKey } from '../rows/usable-key.ts';
 import { insertCurrentVersion, sealVersion } from '../rows/versions.ts';
 
 interface Expectations {

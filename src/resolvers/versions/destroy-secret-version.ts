@@ -1,15 +1,15 @@
-import type { Transaction } from '../../db/database.ts';
 import type { SecretRow } from '../../db/secret-row.ts';
+import type { Transaction } from '../../db/transaction.ts';
 import { NotFoundError } from '../../errors.ts';
 import { parseSecretPath } from '../../policy/secret-path.ts';
-import { EventDraft } from '../operation/event-draft.ts';
-import { forgetDataKeys } from '../rows/forget-data-keys.ts';
-import { forgetResults } from '../operation/idempotency.ts';
+import type { RequestContext } from '../context/request-context.ts';
 import { parseVersionNumber } from '../input/parse-version-number.ts';
 import { regionOf } from '../input/region-of.ts';
-import { lockLiveSecret } from '../rows/lock-live-secret.ts';
+import { EventDraft } from '../operation/event-draft.ts';
+import { forgetResults } from '../operation/idempotency.ts';
 import { operate } from '../operation/operate.ts';
-import type { RequestContext } from '../context/request-context.ts';
+import { forgetDataKeys } from '../rows/forget-data-keys.ts';
+import { lockLiveSecret } from '../rows/lock-live-secret.ts';
 import { type SecretVersionPayload, secretVersionPayload } from '../rows/secret-types.ts';
 import { findVersion } from '../rows/versions.ts';
 

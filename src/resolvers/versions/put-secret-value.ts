@@ -1,18 +1,18 @@
 import { zeroEntries } from '../../kms/envelope/envelope.ts';
 import { parseSecretPath } from '../../policy/secret-path.ts';
-import { appendVersion } from './append-version.ts';
-import { requireAccessPolicy, requireKeyUse } from '../operation/authorise.ts';
-import { EventDraft } from '../operation/event-draft.ts';
+import type { RequestContext } from '../context/request-context.ts';
 import { parseIdempotencyKey } from '../input/parse-idempotency-key.ts';
 import { parseSecretValue, type SecretValueInput } from '../input/parse-secret-value.ts';
 import { parseExpected } from '../input/parse-version-number.ts';
 import { regionOf } from '../input/region-of.ts';
+import { requireAccessPolicy, requireKeyUse } from '../operation/authorise.ts';
+import { EventDraft } from '../operation/event-draft.ts';
 import { claimIdempotencyKey } from '../operation/idempotency.ts';
-import { lockLiveSecret } from '../rows/lock-live-secret.ts';
 import { operateByStatements } from '../operation/operate-by-statements.ts';
+import { lockLiveSecret } from '../rows/lock-live-secret.ts';
 import { replayed } from '../rows/replayed.ts';
-import type { RequestContext } from '../context/request-context.ts';
 import type { SecretVersionPayload } from '../rows/secret-types.ts';
+import { appendVersion } from './append-version.ts';
 
 export interface PutSecretValueInput {
   readonly path: string;

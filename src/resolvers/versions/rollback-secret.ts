@@ -1,19 +1,19 @@
 import { NotFoundError, VersionDestroyedError } from '../../errors.ts';
 import { parseSecretPath } from '../../policy/secret-path.ts';
-import { appendVersion } from './append-version.ts';
-import { requireAccessPolicy, requireKeyUse } from '../operation/authorise.ts';
-import { EventDraft } from '../operation/event-draft.ts';
-import { claimIdempotencyKey } from '../operation/idempotency.ts';
+import type { RequestContext } from '../context/request-context.ts';
 import { parseIdempotencyKey } from '../input/parse-idempotency-key.ts';
 import { parseExpected, parseVersionNumber } from '../input/parse-version-number.ts';
 import { regionOf } from '../input/region-of.ts';
-import { keyOfSecret, usableKey } from '../rows/usable-key.ts';
-import { lockLiveSecret } from '../rows/lock-live-secret.ts';
+import { requireAccessPolicy, requireKeyUse } from '../operation/authorise.ts';
+import { EventDraft } from '../operation/event-draft.ts';
+import { claimIdempotencyKey } from '../operation/idempotency.ts';
 import { operateByStatements } from '../operation/operate-by-statements.ts';
+import { lockLiveSecret } from '../rows/lock-live-secret.ts';
 import { replayed } from '../rows/replayed.ts';
-import type { RequestContext } from '../context/request-context.ts';
 import type { SecretVersionPayload } from '../rows/secret-types.ts';
+import { keyOfSecret, usableKey } from '../rows/usable-key.ts';
 import { findVersion, openVersion } from '../rows/versions.ts';
+import { appendVersion } from './append-version.ts';
 
 export interface RollbackSecretInput {
   readonly path: string;

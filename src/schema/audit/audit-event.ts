@@ -1,5 +1,5 @@
-import { auditEvents } from '../../resolvers/audit/audit-events.ts';
 import type { AuditEvent } from '../../resolvers/audit/audit-event.ts';
+import { auditEvents } from '../../resolvers/audit/audit-events.ts';
 import { encodeGlobalId } from '../../resolvers/input/global-id.ts';
 import { builder } from '../builder.ts';
 import { connectionType, pageArguments } from '../connection.ts';

@@ -7,8 +7,8 @@ import { scheduleKmsKeyDeletion } from '../../resolvers/kms-keys/schedule-kms-ke
 import { setKmsKeyRotation } from '../../resolvers/kms-keys/set-kms-key-rotation.ts';
 import { builder } from '../builder.ts';
 import { regionOption } from '../input-options.ts';
-import { KmsKeyPayloadType, KmsKeyType } from './kms-key.ts';
 import { outcome } from '../outcome.ts';
+import { KmsKeyType } from '../refs.ts';
 import {
   AccessDeniedErrorType,
   InvalidInputErrorType,
@@ -17,6 +17,7 @@ import {
   NotFoundErrorType,
   resultType,
 } from '../user-error.ts';
+import { KmsKeyPayloadType } from './kms-key.ts';
 
 const KmsKeyReference = builder.inputType('KmsKeyReference', {
   description: 'Which KMS key.',

@@ -1,19 +1,18 @@
+import { encodeGlobalId } from '../../resolvers/input/global-id.ts';
 import type { KmsKeyPayload } from '../../resolvers/kms-keys/change-kms-key.ts';
 import { createKmsKey } from '../../resolvers/kms-keys/create-kms-key.ts';
-import { encodeGlobalId } from '../../resolvers/input/global-id.ts';
-import { kmsKey } from '../../resolvers/kms-keys/kms-key.ts';
-import { kmsKeys } from '../../resolvers/kms-keys/kms-keys.ts';
 import { kmsKeySecrets } from '../../resolvers/kms-keys/kms-key-secrets.ts';
 import { kmsKeyVersions } from '../../resolvers/kms-keys/kms-key-versions.ts';
-import type { KmsKey } from '../../resolvers/rows/secret-types.ts';
+import { kmsKey } from '../../resolvers/kms-keys/kms-key.ts';
+import { kmsKeys } from '../../resolvers/kms-keys/kms-keys.ts';
 import { builder } from '../builder.ts';
 import { connectionType, pageArguments } from '../connection.ts';
 import { KmsKeyStatusEnum, KmsKeyTypeEnum } from '../enums.ts';
 import { creatorOf, IdentityType } from '../identity.ts';
 import { idempotencyKeyOption, regionOption } from '../input-options.ts';
-import { KmsKeyVersionConnection } from './kms-key-version.ts';
 import { NodeInterface } from '../node.ts';
 import { outcome } from '../outcome.ts';
+import { KmsKeyType } from '../refs.ts';
 import { SecretConnection } from '../secret/secret.ts';
 import {
   AccessDeniedErrorType,
@@ -22,8 +21,7 @@ import {
   KeyUnavailableErrorType,
   resultType,
 } from '../user-error.ts';
-
-export const KmsKeyType = builder.objectRef<KmsKey>('KmsKey');
+import { KmsKeyVersionConnection } from './kms-key-version.ts';
 
 KmsKeyType.implement({
   description: 'A key that protects the data keys of secrets. Its material never leaves its provider.',

@@ -1,14 +1,11 @@
 import { type DeletePolicyPayload, deletePolicy } from '../../resolvers/policies/delete-policy.ts';
 import type { PolicyPayload } from '../../resolvers/policies/policy-types.ts';
 import { putPolicy } from '../../resolvers/policies/put-policy.ts';
-import { IpConditionInput, TimeConditionInput } from './access-policy.ts';
 import { builder } from '../builder.ts';
 import { EffectEnum, PermissionEnum, PolicySubjectKindEnum } from '../enums.ts';
 import { regionOption } from '../input-options.ts';
 import { LabelInput } from '../label.ts';
 import { outcome } from '../outcome.ts';
-import { PolicyType } from './policy.ts';
-import { POLICY_TEXTS as TEXTS } from './policy-texts.ts';
 import {
   AccessDeniedErrorType,
   ConflictErrorType,
@@ -16,6 +13,9 @@ import {
   NotFoundErrorType,
   resultType,
 } from '../user-error.ts';
+import { IpConditionInput, TimeConditionInput } from './access-policy.ts';
+import { POLICY_TEXTS as TEXTS } from './policy-texts.ts';
+import { PolicyType } from './policy.ts';
 
 const PolicyConditionsInput = builder.inputType('PolicyConditionsInput', {
   description: `${TEXTS.conditions} At least one condition is given.`,

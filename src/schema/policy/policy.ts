@@ -2,15 +2,15 @@ import type { MatchedStatement } from '../../policy/decide.ts';
 import type { PolicySubject, Statement, StatementConditions } from '../../policy/policy.ts';
 import { encodeGlobalId } from '../../resolvers/input/global-id.ts';
 import { policies } from '../../resolvers/policies/policies.ts';
-import { policy } from '../../resolvers/policies/policy.ts';
 import type { NamedPolicy } from '../../resolvers/policies/policy-types.ts';
-import { IpConditionType, TimeConditionType } from './access-policy.ts';
+import { policy } from '../../resolvers/policies/policy.ts';
 import { builder } from '../builder.ts';
 import { connectionType, pageArguments } from '../connection.ts';
 import { EffectEnum, PermissionEnum, PolicySubjectKindEnum } from '../enums.ts';
 import { regionOption } from '../input-options.ts';
 import { LabelType } from '../label.ts';
 import { NodeInterface } from '../node.ts';
+import { IpConditionType, TimeConditionType } from './access-policy.ts';
 import { POLICY_TEXTS as TEXTS } from './policy-texts.ts';
 
 const PolicyConditionsType = builder.objectRef<StatementConditions>('PolicyConditions').implement({

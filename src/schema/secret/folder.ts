@@ -1,12 +1,13 @@
-import { type Folder, folder } from '../../resolvers/secrets/folder.ts';
-import { folderChildren } from '../../resolvers/secrets/folder-children.ts';
-import { encodeGlobalId } from '../../resolvers/input/global-id.ts';
 import { parentOfPath } from '../../policy/secret-path.ts';
+import { encodeGlobalId } from '../../resolvers/input/global-id.ts';
+import type { Folder } from '../../resolvers/secrets/find-folder.ts';
+import { folderChildren } from '../../resolvers/secrets/folder-children.ts';
+import { folder } from '../../resolvers/secrets/folder.ts';
 import { builder } from '../builder.ts';
 import { pageArguments } from '../connection.ts';
+import { regionOption } from '../input-options.ts';
 import { NodeInterface } from '../node.ts';
 import { PathNodeConnection, PathNodeInterface } from './path-node.ts';
-import { regionOption } from '../input-options.ts';
 
 const FolderType = builder.objectRef<Folder>('Folder');
 

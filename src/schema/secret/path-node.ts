@@ -1,5 +1,5 @@
-import type { PathNode } from '../../resolvers/secrets/folder-children.ts';
 import { nameOfPath } from '../../policy/secret-path.ts';
+import type { PathNode } from '../../resolvers/secrets/folder-children.ts';
 import { builder } from '../builder.ts';
 import { connectionType } from '../connection.ts';
 

@@ -1,18 +1,16 @@
+import type { SecretPayload } from '../../resolvers/rows/secret-types.ts';
 import { createSecret } from '../../resolvers/secrets/create-secret.ts';
 import { deleteSecret } from '../../resolvers/secrets/delete-secret.ts';
 import { type PurgeSecretPayload, purgeSecret } from '../../resolvers/secrets/purge-secret.ts';
 import { restoreSecret } from '../../resolvers/secrets/restore-secret.ts';
-import type { SecretPayload } from '../../resolvers/rows/secret-types.ts';
 import { setSecretAccessPolicy } from '../../resolvers/secrets/set-secret-access-policy.ts';
 import { updateSecret } from '../../resolvers/secrets/update-secret.ts';
-import { AccessPolicyInput } from '../policy/access-policy.ts';
 import { builder, type Types } from '../builder.ts';
 import { expectedObjectVersionOption, idempotencyKeyOption, regionOption } from '../input-options.ts';
 import { LabelInput } from '../label.ts';
 import { outcome } from '../outcome.ts';
-import { SecretType } from './secret.ts';
-import { SecretValueInput } from './secret-value-input.ts';
-import { SecretVersionPayloadType } from './secret-version.ts';
+import { AccessPolicyInput } from '../policy/access-policy.ts';
+import { SecretType } from '../refs.ts';
 import {
   AccessDeniedErrorType,
   AlreadyExistsErrorType,
@@ -22,6 +20,8 @@ import {
   NotFoundErrorType,
   resultType,
 } from '../user-error.ts';
+import { SecretValueInput } from './secret-value-input.ts';
+import { SecretVersionPayloadType } from './secret-version.ts';
 
 const SecretPayloadType = builder.objectRef<SecretPayload>('SecretPayload').implement({
   description: 'A secret that was changed.',

@@ -1,8 +1,8 @@
 import { UserError } from '../../errors.ts';
 import { type SecretContent, type SecretEntry, STRING_ENTRY } from '../../kms/envelope/envelope.ts';
+import type { ReadOutcome, SecretValue } from '../../resolvers/context/reads.ts';
 import { getSecretValue } from '../../resolvers/values/get-secret-value.ts';
 import { getSecretValues, type GetSecretValuesPayload } from '../../resolvers/values/get-secret-values.ts';
-import type { ReadOutcome, SecretValue } from '../../resolvers/values/read-values.ts';
 import { builder } from '../builder.ts';
 import { SecretValueFormatEnum } from '../enums.ts';
 import { regionOption } from '../input-options.ts';

@@ -1,18 +1,17 @@
 import type { RequestContext } from '../../resolvers/context/request-context.ts';
 import { encodeGlobalId } from '../../resolvers/input/global-id.ts';
+import type { SecretVersion, SecretVersionPayload } from '../../resolvers/rows/secret-types.ts';
 import { destroySecretVersion } from '../../resolvers/versions/destroy-secret-version.ts';
 import { putSecretValue } from '../../resolvers/versions/put-secret-value.ts';
 import { rollbackSecret } from '../../resolvers/versions/rollback-secret.ts';
-import type { SecretVersion, SecretVersionPayload } from '../../resolvers/rows/secret-types.ts';
 import { builder } from '../builder.ts';
 import { connectionType } from '../connection.ts';
 import { SecretValueFormatEnum, SecretVersionStageEnum, SecretVersionStatusEnum } from '../enums.ts';
 import { creatorOf, destroyerOf, IdentityType } from '../identity.ts';
+import { expectedVersionOption, idempotencyKeyOption, regionOption } from '../input-options.ts';
 import { NodeInterface } from '../node.ts';
 import { outcome } from '../outcome.ts';
-import { expectedVersionOption, idempotencyKeyOption, regionOption } from '../input-options.ts';
-import { SecretType } from './secret.ts';
-import { SecretValueInput } from './secret-value-input.ts';
+import { SecretVersionType, SecretType } from '../refs.ts';
 import {
   AccessDeniedErrorType,
   ConflictErrorType,
@@ -22,8 +21,7 @@ import {
   resultType,
   VersionDestroyedErrorType,
 } from '../user-error.ts';
-
-export const SecretVersionType = builder.objectRef<SecretVersion>('SecretVersion');
+import { SecretValueInput } from './secret-value-input.ts';
 
 SecretVersionType.implement({
   description:

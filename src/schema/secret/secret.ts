@@ -1,26 +1,23 @@
+import { secretReaders } from '../../resolvers/audit/secret-readers.ts';
 import { encodeGlobalId } from '../../resolvers/input/global-id.ts';
 import { readableKmsKey } from '../../resolvers/kms-keys/kms-key.ts';
-import type { Secret } from '../../resolvers/rows/secret-types.ts';
-import { secret } from '../../resolvers/secrets/secret.ts';
 import { deletedSecrets } from '../../resolvers/secrets/deleted-secrets.ts';
-import { secretReaders } from '../../resolvers/audit/secret-readers.ts';
+import { secret } from '../../resolvers/secrets/secret.ts';
+import { secrets } from '../../resolvers/secrets/secrets.ts';
 import { secretVersion } from '../../resolvers/versions/secret-version.ts';
 import { secretVersions } from '../../resolvers/versions/secret-versions.ts';
-import { secrets } from '../../resolvers/secrets/secrets.ts';
-import { AccessPolicyType } from '../policy/access-policy.ts';
 import { builder } from '../builder.ts';
 import { connectionType, pageArguments } from '../connection.ts';
 import { OrderDirectionEnum, SecretOrderFieldEnum } from '../enums.ts';
 import { creatorOf, IdentityType } from '../identity.ts';
 import { regionOption } from '../input-options.ts';
-import { KmsKeyType } from '../kms-key/kms-key.ts';
 import { LabelInput, labelsOf, LabelType } from '../label.ts';
 import { NodeInterface } from '../node.ts';
+import { AccessPolicyType } from '../policy/access-policy.ts';
+import { SecretType, KmsKeyType, SecretVersionType } from '../refs.ts';
 import { PathNodeInterface } from './path-node.ts';
 import { SecretReaderConnection } from './secret-reader.ts';
-import { SecretVersionConnection, SecretVersionType } from './secret-version.ts';
-
-export const SecretType = builder.objectRef<Secret>('Secret');
+import { SecretVersionConnection } from './secret-version.ts';
 
 SecretType.implement({
   description:

@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import type { IssuerConfig } from '../../auth/issuer-config.ts';
 import { issuerListSchema } from '../../auth/issuer-list.ts';
-import { type KmsProviderConfig, kmsProviderListSchema } from '../../kms/providers/config.ts';
-import { type RootKey, rootKeyId } from '../../kms/keys/root-keys.ts';
 import { SecretBytes } from '../../kms/envelope/secret-bytes.ts';
+import { type RootKey, rootKeyId } from '../../kms/keys/root-keys.ts';
+import { type KmsProviderConfig, kmsProviderListSchema } from '../../kms/providers/config.ts';
 import { type Cidr, parseCidr } from '../../policy/conditions/cidr.ts';
 
 export interface RegionConfig {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { AuditEventCriteria } from '../../../src/db/audit/audit-event-criteria.ts';
+import { findAuditEvents } from '../../../src/db/audit/find-audit-events.ts';
 import { Database } from '../../../src/db/database.ts';
-import { type AuditEventCriteria, findAuditEvents } from '../../../src/db/audit/find-audit-events.ts';
 import { type TestApp, testApp } from '../../support/test-app.ts';
 
 let app: TestApp;

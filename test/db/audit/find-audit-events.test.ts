@@ -1,12 +1,13 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { Database, type Transaction } from '../../../src/db/database.ts';
+import type { AuditEventCriteria } from '../../../src/db/audit/audit-event-criteria.ts';
 import {
-  type AuditEventCriteria,
   findAuditEvents,
   sequencesBetween,
   sequencesQuery,
 } from '../../../src/db/audit/find-audit-events.ts';
+import { Database } from '../../../src/db/database.ts';
 import { Prisma } from '../../../src/db/generated/client.ts';
+import type { Transaction } from '../../../src/db/transaction.ts';
 import { type TestApp, testApp } from '../../support/test-app.ts';
 
 const EVENTS = 600_000;

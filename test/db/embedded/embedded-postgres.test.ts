@@ -24,9 +24,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { findPlace } from '../../../src/db/embedded/place.ts';
 import { openEmbeddedPostgres } from '../../../src/db/embedded/embedded-postgres.ts';
 import type { EmbeddedPostgres } from '../../../src/db/embedded/embedded-postgres.ts';
+import { findPlace } from '../../../src/db/embedded/place.ts';
 import { findPostgresBinaries, nativeDirectory } from '../../../src/db/embedded/postgres-binaries.ts';
 
 type Opened = Pick<EmbeddedPostgres, 'connectionString' | 'notes'>;

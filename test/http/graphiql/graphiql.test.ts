@@ -1,7 +1,7 @@
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { CHROMIUM_PATH, hasChromium, launchChromium, type Chromium } from '../../support/chromium.ts';
 import * as doc from '../../e2e/documents.ts';
+import { CHROMIUM_PATH, hasChromium, launchChromium, type Chromium } from '../../support/chromium.ts';
 import { data, type TestApp, testApp } from '../../support/test-app.ts';
 
 let app: TestApp;

@@ -14,11 +14,11 @@ import {
   type SecretContent,
   STRING_ENTRY,
 } from '../../../src/kms/envelope/envelope.ts';
-import { KeyCache } from '../../../src/kms/keys/key-cache.ts';
-import { LocalProvider } from '../../../src/kms/providers/local/provider.ts';
-import type { KmsKeyReference, KmsProvider } from '../../../src/kms/provider.ts';
-import { RootKeys } from '../../../src/kms/keys/root-keys.ts';
 import { SecretBytes } from '../../../src/kms/envelope/secret-bytes.ts';
+import { KeyCache } from '../../../src/kms/keys/key-cache.ts';
+import { RootKeys } from '../../../src/kms/keys/root-keys.ts';
+import type { KmsKeyReference, KmsProvider } from '../../../src/kms/provider.ts';
+import { LocalProvider } from '../../../src/kms/providers/local/provider.ts';
 
 const rootKey = (id: string) => ({ id, key: new SecretBytes(randomBytes(32)) });
 const localProvider = (rootKeys: RootKeys) => new LocalProvider(rootKeys, new KeyCache());

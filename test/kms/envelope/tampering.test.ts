@@ -7,12 +7,12 @@ import {
   openEnvelope,
   sealEnvelope,
 } from '../../../src/kms/envelope/envelope.ts';
+import { SecretBytes } from '../../../src/kms/envelope/secret-bytes.ts';
 import { KeyCache } from '../../../src/kms/keys/key-cache.ts';
 import { KeySession } from '../../../src/kms/keys/key-session.ts';
-import { LocalProvider } from '../../../src/kms/providers/local/provider.ts';
-import type { KmsKeyGeneration, KmsKeyReference, KmsProvider } from '../../../src/kms/provider.ts';
 import { RootKeys } from '../../../src/kms/keys/root-keys.ts';
-import { SecretBytes } from '../../../src/kms/envelope/secret-bytes.ts';
+import type { KmsKeyGeneration, KmsKeyReference, KmsProvider } from '../../../src/kms/provider.ts';
+import { LocalProvider } from '../../../src/kms/providers/local/provider.ts';
 import { RemoteProvider } from '../../support/remote-provider.ts';
 
 const rootKeys = new RootKeys([{ id: 'root', key: new SecretBytes(randomBytes(32)) }]);

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { KeyCache, type KeyCacheLimits, materialId, ownerOf } from '../../../src/kms/keys/key-cache.ts';
 import { SecretBytes } from '../../../src/kms/envelope/secret-bytes.ts';
+import { KeyCache, type KeyCacheLimits, materialId, ownerOf } from '../../../src/kms/keys/key-cache.ts';
 
 const ROOMY: KeyCacheLimits = { maxKeys: 100, maxAgeMs: 60_000, maxUses: 1_000 };
 const OWNER = 'acme/kms-1';

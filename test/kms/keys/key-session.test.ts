@@ -8,12 +8,12 @@ import {
   rewrapDataKey,
   sealEnvelope,
 } from '../../../src/kms/envelope/envelope.ts';
+import { SecretBytes } from '../../../src/kms/envelope/secret-bytes.ts';
 import { KeyCache } from '../../../src/kms/keys/key-cache.ts';
 import { KeySession, RemoteCallNeeded } from '../../../src/kms/keys/key-session.ts';
-import { LocalProvider } from '../../../src/kms/providers/local/provider.ts';
-import type { KmsKeyGeneration, KmsKeyReference } from '../../../src/kms/provider.ts';
 import { RootKeys } from '../../../src/kms/keys/root-keys.ts';
-import { SecretBytes } from '../../../src/kms/envelope/secret-bytes.ts';
+import type { KmsKeyGeneration, KmsKeyReference } from '../../../src/kms/provider.ts';
+import { LocalProvider } from '../../../src/kms/providers/local/provider.ts';
 import { RemoteProvider } from '../../support/remote-provider.ts';
 
 /** Runs that stop before a remote call is made inside. */

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { DecryptionFailedError } from '../../../src/errors.ts';
-import { RootKeys } from '../../../src/kms/keys/root-keys.ts';
 import { SecretBytes } from '../../../src/kms/envelope/secret-bytes.ts';
+import { RootKeys } from '../../../src/kms/keys/root-keys.ts';
 import { generateSigningKey, openSigningKey, rewrapSigningKey } from '../../../src/kms/keys/signing-key.ts';
 
 const rootKey = (id: string) => ({ id, key: new SecretBytes(randomBytes(32)) });

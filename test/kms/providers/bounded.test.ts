@@ -2,14 +2,14 @@ import { randomBytes } from 'node:crypto';
 import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { DecryptionFailedError } from '../../../src/errors.ts';
-import { BoundedProvider, ProviderFailure } from '../../../src/kms/providers/bounded.ts';
+import { SecretBytes } from '../../../src/kms/envelope/secret-bytes.ts';
 import {
   ExternalKeyError,
   type KmsKeyGeneration,
   type KmsKeyReference,
   type KmsProvider,
 } from '../../../src/kms/provider.ts';
-import { SecretBytes } from '../../../src/kms/envelope/secret-bytes.ts';
+import { BoundedProvider, ProviderFailure } from '../../../src/kms/providers/bounded.ts';
 import { RemoteProvider } from '../../support/remote-provider.ts';
 import { describeProvider } from './provider-conformance.ts';
 

@@ -5,8 +5,8 @@ import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { DecryptionFailedError } from '../../../src/errors.ts';
-import { ExternalKeyError, type KmsKeyReference, type KmsProvider } from '../../../src/kms/provider.ts';
 import { SecretBytes } from '../../../src/kms/envelope/secret-bytes.ts';
+import { ExternalKeyError, type KmsKeyReference, type KmsProvider } from '../../../src/kms/provider.ts';
 
 interface Example {
   readonly DirectoryProvider: new (config: {

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect } from 'vitest';
+import type { KmsKeyReference, KmsKeyType } from '../../../src/kms/provider.ts';
 import { awsKmsConfigSchema } from '../../../src/kms/providers/aws-kms/config.ts';
 import { AwsKmsProvider } from '../../../src/kms/providers/aws-kms/provider.ts';
 import { Pkcs11Provider } from '../../../src/kms/providers/pkcs11/provider.ts';
-import type { KmsKeyReference, KmsKeyType } from '../../../src/kms/provider.ts';
 import { transitConfigSchema } from '../../../src/kms/providers/transit/config.ts';
 import { TransitProvider } from '../../../src/kms/providers/transit/provider.ts';
 import { startAwsKmsServer, testKmsKey } from '../../support/aws-kms-server.ts';

@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { openProviders } from '../../../src/kms/providers/open.ts';
 import { kmsProviderListSchema } from '../../../src/kms/providers/config.ts';
+import { openProviders } from '../../../src/kms/providers/open.ts';
 
 const vault = {
   ...{ name: 'vault', kind: 'transit', address: 'https://vault.example.com', token: 'token' },

@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { inspect } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DecryptionFailedError } from '../../../src/errors.ts';
-import type { KmsKeyGeneration, KmsKeyReference, KmsProvider } from '../../../src/kms/provider.ts';
 import { SecretBytes } from '../../../src/kms/envelope/secret-bytes.ts';
+import type { KmsKeyGeneration, KmsKeyReference, KmsProvider } from '../../../src/kms/provider.ts';
 
 /** A provider that works, with a key that is there, and what the suite needs to do from outside. */
 export interface ProviderUnderTest {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { graphql } from '../../support/graphql.ts';
 import * as doc from '../../e2e/documents.ts';
+import { graphql } from '../../support/graphql.ts';
 import { data, freshPath, type TestApp, type TestCaller, testApp } from '../../support/test-app.ts';
 
 const READERS = graphql(`

@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import type { ChainRegion } from '../../../src/resolvers/audit/audit-signer.ts';
 import { signCheckpoints } from '../../../src/jobs/sign-checkpoints.ts';
-import { graphql } from '../../support/graphql.ts';
+import type { ChainRegion } from '../../../src/resolvers/audit/audit-signer.ts';
 import * as doc from '../../e2e/documents.ts';
+import { graphql } from '../../support/graphql.ts';
 import { regionOfApp } from '../../support/region-of-app.ts';
 import { data, freshPath, type TestApp, type TestCaller, testApp } from '../../support/test-app.ts';
 

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import type { Listener } from '../../../src/db/notifications.ts';
+import type { Region } from '../../../src/resolvers/context/request-context.ts';
 import { ChangeFeed } from '../../../src/resolvers/events/change-feed.ts';
 import { Follower } from '../../../src/resolvers/events/follower.ts';
-import type { Region } from '../../../src/resolvers/context/request-context.ts';
 
 const ACME = { organisation: 'acme', project: '' };
 

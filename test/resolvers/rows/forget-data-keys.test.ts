@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { KeyCache } from '../../../src/kms/keys/key-cache.ts';
 import { SecretBytes } from '../../../src/kms/envelope/secret-bytes.ts';
-import { EventDraft } from '../../../src/resolvers/operation/event-draft.ts';
-import { forgetDataKeys } from '../../../src/resolvers/rows/forget-data-keys.ts';
-import { operate } from '../../../src/resolvers/operation/operate.ts';
+import { KeyCache } from '../../../src/kms/keys/key-cache.ts';
 import { systemContext } from '../../../src/resolvers/context/system-context.ts';
+import { EventDraft } from '../../../src/resolvers/operation/event-draft.ts';
+import { operate } from '../../../src/resolvers/operation/operate.ts';
+import { forgetDataKeys } from '../../../src/resolvers/rows/forget-data-keys.ts';
 import { type TestApp, testApp } from '../../support/test-app.ts';
 
 let app: TestApp;

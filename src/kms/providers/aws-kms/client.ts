@@ -1,6 +1,6 @@
 import type * as Sdk from '@aws-sdk/client-kms';
-import type { AwsKmsConfig } from './config.ts';
 import { agentFor, type Exchange, exchange } from '../exchange.ts';
+import type { AwsKmsConfig } from './config.ts';
 
 export type AwsKmsSdk = typeof Sdk;
 

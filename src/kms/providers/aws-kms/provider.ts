@@ -1,16 +1,16 @@
 import { createHash } from 'node:crypto';
 import { DecryptionFailedError } from '../../../errors.ts';
 import { KEY_BYTES } from '../../envelope/aead.ts';
-import { AwsKmsClient, AwsKmsError, type AwsKmsSdk } from './client.ts';
-import { AWS_KEY_ARN, type AwsKmsConfig } from './config.ts';
-import { proveExternalKey } from '../prove-external-key.ts';
+import { SecretBytes } from '../../envelope/secret-bytes.ts';
 import {
   ExternalKeyError,
   type KmsKeyGeneration,
   type KmsKeyReference,
   type KmsProvider,
 } from '../../provider.ts';
-import { SecretBytes } from '../../envelope/secret-bytes.ts';
+import { proveExternalKey } from '../prove-external-key.ts';
+import { AwsKmsClient, AwsKmsError, type AwsKmsSdk } from './client.ts';
+import { AWS_KEY_ARN, type AwsKmsConfig } from './config.ts';
 
 /** The most that Decrypt takes. */
 const MAX_CIPHERTEXT_BYTES = 6144;

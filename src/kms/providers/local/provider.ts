@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { DecryptionFailedError } from '../../../errors.ts';
 import { aeadOpen, aeadSeal, KEY_BYTES } from '../../envelope/aead.ts';
 import { canonical } from '../../envelope/canonical.ts';
-import { type KeyCache, ownerOf } from '../../keys/key-cache.ts';
-import type { KmsKeyGeneration, KmsKeyReference, KmsProvider } from '../../provider.ts';
-import type { RootKeys } from '../../keys/root-keys.ts';
 import { SecretBytes } from '../../envelope/secret-bytes.ts';
+import { type KeyCache, ownerOf } from '../../keys/key-cache.ts';
+import type { RootKeys } from '../../keys/root-keys.ts';
+import type { KmsKeyGeneration, KmsKeyReference, KmsProvider } from '../../provider.ts';
 
 /** Keys made here and stored wrapped by the region's root key; what is unwrapped stays for a while in the cache. */
 export class LocalProvider implements KmsProvider {

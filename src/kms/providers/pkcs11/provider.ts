@@ -1,14 +1,14 @@
 import { DecryptionFailedError } from '../../../errors.ts';
-import { Pkcs11Child } from './child.ts';
-import type { Pkcs11Config } from './config.ts';
-import { type Pkcs11Call, type Pkcs11Result, Pkcs11Failure } from './messages.ts';
+import { SecretBytes } from '../../envelope/secret-bytes.ts';
 import {
   ExternalKeyError,
   type KmsKeyGeneration,
   type KmsKeyReference,
   type KmsProvider,
 } from '../../provider.ts';
-import { SecretBytes } from '../../envelope/secret-bytes.ts';
+import { Pkcs11Child } from './child.ts';
+import type { Pkcs11Config } from './config.ts';
+import { type Pkcs11Call, type Pkcs11Result, Pkcs11Failure } from './messages.ts';
 
 /**
  * Keys in a token or hardware security module that speaks PKCS#11. `externalKeyId` is the CKA_LABEL of an AES-256 key,

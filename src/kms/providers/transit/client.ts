@@ -1,6 +1,6 @@
 import type { Agent } from 'node:http';
-import { agentFor, exchange } from '../exchange.ts';
 import type { SecretBytes } from '../../envelope/secret-bytes.ts';
+import { agentFor, exchange } from '../exchange.ts';
 import { readCaFile, readTokenFile, type TransitConfig } from './config.ts';
 
 export interface TransitAnswer {

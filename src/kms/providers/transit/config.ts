@@ -1,8 +1,8 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import { externalKeys, providerName, timeoutMs } from '../fields.ts';
 import { SecretBytes } from '../../envelope/secret-bytes.ts';
+import { externalKeys, providerName, timeoutMs } from '../fields.ts';
 import { serverOrigin } from '../server-origin.ts';
 
 /**

@@ -1,7 +1,7 @@
 import { DecryptionFailedError } from '../../../errors.ts';
 import { KEY_BYTES, SEAL_OVERHEAD_BYTES } from '../../envelope/aead.ts';
 import { decodeBase64 } from '../../envelope/decode-base64.ts';
-import { proveExternalKey } from '../prove-external-key.ts';
+import { SecretBytes } from '../../envelope/secret-bytes.ts';
 import {
   ExternalKeyError,
   type KmsKeyGeneration,
@@ -9,7 +9,7 @@ import {
   type KmsKeyType,
   type KmsProvider,
 } from '../../provider.ts';
-import { SecretBytes } from '../../envelope/secret-bytes.ts';
+import { proveExternalKey } from '../prove-external-key.ts';
 import { type TransitKey, transitErrors, transitField, transitKey } from './answers.ts';
 import { TransitClient } from './client.ts';
 import { TRANSIT_KEY_NAME, type TransitConfig } from './config.ts';

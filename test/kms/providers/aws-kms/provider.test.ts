@@ -4,10 +4,10 @@ import type { AddressInfo } from 'node:net';
 import { inspect } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { DecryptionFailedError } from '../../../../src/errors.ts';
+import { SecretBytes } from '../../../../src/kms/envelope/secret-bytes.ts';
+import { ExternalKeyError, type KmsKeyReference } from '../../../../src/kms/provider.ts';
 import { awsKmsConfigSchema } from '../../../../src/kms/providers/aws-kms/config.ts';
 import { AwsKmsProvider } from '../../../../src/kms/providers/aws-kms/provider.ts';
-import { ExternalKeyError, type KmsKeyReference } from '../../../../src/kms/provider.ts';
-import { SecretBytes } from '../../../../src/kms/envelope/secret-bytes.ts';
 import {
   type AwsKmsServer,
   kmsException,

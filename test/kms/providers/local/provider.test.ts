@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { DecryptionFailedError } from '../../../../src/errors.ts';
-import { KeyCache } from '../../../../src/kms/keys/key-cache.ts';
-import { LocalProvider } from '../../../../src/kms/providers/local/provider.ts';
-import type { KmsKeyReference } from '../../../../src/kms/provider.ts';
-import { RootKeys } from '../../../../src/kms/keys/root-keys.ts';
 import { SecretBytes } from '../../../../src/kms/envelope/secret-bytes.ts';
+import { KeyCache } from '../../../../src/kms/keys/key-cache.ts';
+import { RootKeys } from '../../../../src/kms/keys/root-keys.ts';
+import type { KmsKeyReference } from '../../../../src/kms/provider.ts';
+import { LocalProvider } from '../../../../src/kms/providers/local/provider.ts';
 import { describeProvider } from '../provider-conformance.ts';
 
 const newRootKeys = () => new RootKeys([{ id: 'root', key: new SecretBytes(randomBytes(32)) }]);

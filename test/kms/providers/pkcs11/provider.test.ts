@@ -1,20 +1,20 @@
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { createDecipheriv, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { DecryptionFailedError } from '../../../../src/errors.ts';
-import type { Pkcs11Config } from '../../../../src/kms/providers/pkcs11/config.ts';
-import { CK } from '../../../../src/kms/providers/pkcs11/module.ts';
-import { Pkcs11Provider } from '../../../../src/kms/providers/pkcs11/provider.ts';
+import { SecretBytes } from '../../../../src/kms/envelope/secret-bytes.ts';
 import {
   ExternalKeyError,
   type KmsKeyGeneration,
   type KmsKeyReference,
 } from '../../../../src/kms/provider.ts';
-import { SecretBytes } from '../../../../src/kms/envelope/secret-bytes.ts';
+import type { Pkcs11Config } from '../../../../src/kms/providers/pkcs11/config.ts';
+import { CK } from '../../../../src/kms/providers/pkcs11/module.ts';
+import { Pkcs11Provider } from '../../../../src/kms/providers/pkcs11/provider.ts';
 import { makeHangingModule, missingForSoftHsm, TestToken } from '../../../support/softhsm.ts';
 
 const missing = await missingForSoftHsm();

@@ -1,32 +1,8 @@
 import DataLoader from 'dataloader';
+import type { Database } from '../../db/database.ts';
 import { Prisma } from '../../db/generated/client.ts';
 import type { Scope } from '../../db/secret-row.ts';
-import type { KmsKeyModel, SecretVersionModel } from '../../db/generated/models.ts';
-import type { Region } from '../context/request-context.ts';
-
-/**
- * What many objects of one answer ask for one by one, fetched together. Nothing is kept: a second mutation in the same
- * request must not be answered with what was true before it.
- */
-export interface Loaders {
-  readonly secretLastAccessedAt: DataLoader<string, Date | null>;
-  /** A version without what seals it. */
-  readonly version: DataLoader<VersionKey, VersionMetadata | null>;
-  readonly versionLastAccessedAt: DataLoader<VersionKey, Date | null>;
-  /** The ACTIVE number next below the current one. */
-  readonly previousVersion: DataLoader<string, number | null>;
-  readonly kmsKey: DataLoader<string, KmsKeyModel | null>;
-  /** How many ACTIVE secret versions a generation of a KMS key wraps. */
-  readonly secretVersionCount: DataLoader<VersionKey, number>;
-}
-
-export type VersionMetadata = Omit<SecretVersionModel, 'wrappedDataKey' | 'ciphertext'>;
-
-/** A secret's or KMS key's id, and a number of one of its versions. */
-export interface VersionKey {
-  readonly id: string;
-  readonly number: number;
-}
+import type { Loaders, VersionKey } from '../context/loaders.ts';
 
 const UNCACHED = { cache: false };
 /** For statements whose size grows with their keys. */
@@ -36,8 +12,7 @@ function textOf({ id, number }: VersionKey): string {
   return `${id}/${number}`;
 }
 
-export function createLoaders(region: Region, scope: Scope): Loaders {
-  const { client } = region.db;
+export function createLoaders({ client }: Database, scope: Scope): Loaders {
   const { organisation, project } = scope;
   return {
     secretLastAccessedAt: new DataLoader(async (ids) => {
