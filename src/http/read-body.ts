@@ -34,6 +34,16 @@ export function readBody(request: IncomingMessage): Promise<Buffer> {
   });
 }
 
+/** Runs `use` with the whole body, and zeroes it afterwards. Throws as `readBody` does. */
+export async function withBody<T>(request: IncomingMessage, use: (body: Buffer) => Promise<T>): Promise<T> {
+  const body = await readBody(request);
+  try {
+    return await use(body);
+  } finally {
+    body.fill(0);
+  }
+}
+
 const FIRST_BYTES = 4_096;
 
 /** One buffer, however many pieces come: kept each by itself, a piece of one byte would take hundreds. */

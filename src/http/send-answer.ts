@@ -1,13 +1,18 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { ExecutionResult } from 'graphql';
 import type { RequestError } from '../errors.ts';
 import type { Ending } from './ending.ts';
-import { type StreamTiming, writeEventStream } from './graphql/event-stream.ts';
+
+/** Writes a stream to its end, head included. `end` gives the client up, for a reason. Returns how many results were written. */
+export type WriteStream = (
+  response: ServerResponse,
+  headers: Readonly<Record<string, string>>,
+  end: (reason: RequestError) => void,
+) => Promise<number>;
 
 export interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: string | AsyncIterable<ExecutionResult>;
+  readonly body: string | WriteStream;
 }
 
 const COMMON_HEADERS = {
@@ -19,10 +24,7 @@ const COMMON_HEADERS = {
 
 /** Writes the answer. Of a stream it returns, once it has ended, what is to be logged of it; else null. */
 export async function sendAnswer(
-  {
-    corsOrigins,
-    streamTiming,
-  }: { readonly corsOrigins: readonly string[]; readonly streamTiming: StreamTiming },
+  corsOrigins: readonly string[],
   request: IncomingMessage,
   response: ServerResponse,
   { status, headers, body }: Answer,
@@ -34,8 +36,7 @@ export async function sendAnswer(
     response.end(body);
     return null;
   }
-  const giveUp = (reason: RequestError) => ending.end(reason);
-  return { results: await writeEventStream(response, body, all, streamTiming, giveUp) };
+  return { results: await body(response, all, (reason) => ending.end(reason)) };
 }
 
 function corsHeaders(origins: readonly string[], request: IncomingMessage): Record<string, string> {

@@ -5,7 +5,10 @@ import { type DevelopmentIssuer, openDevelopmentIssuer } from '../auth/developme
 import { openEmbeddedPostgres } from '../db/embedded/embedded-postgres.ts';
 import { openJobQueue } from '../db/job-queue.ts';
 import { STREAM_TIMING, type StreamTiming } from '../http/graphql/event-stream.ts';
-import { createHandler } from '../http/handler.ts';
+import { graphiqlRoute } from '../http/graphiql/graphiql-route.ts';
+import { graphqlRoutes } from '../http/graphql/graphql-routes.ts';
+import { createListener } from '../http/listener.ts';
+import { serviceRoutes } from '../http/service-routes.ts';
 import { errorFacts, type Logger } from '../http/log.ts';
 import { Metrics } from '../http/metrics.ts';
 import { watchUnusedConnections } from '../http/watch-unused-connections.ts';
@@ -75,19 +78,23 @@ export async function createApp(config: Config, log: Logger, options: AppOptions
     if (developmentIssuer && !options.isPrepared) await provisionDevelopment(regions, now);
     const issuers = config.issuers ?? (developmentIssuer ? [developmentIssuer.config] : []);
     const followers = new Followers(options.followerLimits);
+    const metrics = options.metrics ?? new Metrics();
     const server: Server = createServer(
       { headersTimeout: 10_000, requestTimeout: 30_000, maxHeaderSize: 16_384, keepAliveTimeout: 30_000 },
-      createHandler({
-        ...{ regions, now, log },
-        authenticate: createAuthenticator(issuers),
-        trustedProxies: config.trustedProxies,
-        graphiql: config.graphiql,
+      createListener({
+        routes: [
+          ...(config.graphiql ? [graphiqlRoute] : []),
+          ...graphqlRoutes({
+            ...{ regions, now, log, metrics, followers },
+            authenticate: createAuthenticator(issuers),
+            trustedProxies: config.trustedProxies,
+            streamTiming: options.streamTiming ?? STREAM_TIMING,
+          }),
+          ...serviceRoutes(readiness(regions, now, log), metrics),
+        ],
         corsOrigins: config.corsOrigins,
         loopbackOnly: !config.production && developmentIssuer !== null,
-        metrics: options.metrics ?? new Metrics(),
-        followers,
-        streamTiming: options.streamTiming ?? STREAM_TIMING,
-        ready: readiness(regions, now, log),
+        ...{ log, metrics },
         isStopping: () => !server.listening,
       }),
     );

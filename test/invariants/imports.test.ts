@@ -70,10 +70,10 @@ const RULES: Readonly<Record<string, Rule>> = {
   'server/config': { code: ['auth', 'policy/conditions', 'kms/**'] },
   'server/cluster': { types: ['http'] },
   http: {
-    code: ['http/**', 'resolvers/**', 'auth', 'policy/**', 'kms/**', 'audit', 'errors.ts', 'uuid-v7.ts'],
+    code: ['resolvers/context', 'auth', 'policy/**', 'kms/envelope', 'audit', 'errors.ts', 'uuid-v7.ts'],
   },
   'http/graphql': { code: ['http', 'schema', 'resolvers/context', 'errors.ts'] },
-  'http/graphiql': {},
+  'http/graphiql': { code: ['http'] },
   schema: { code: ['resolvers/**', 'policy', 'kms/envelope', 'errors.ts'] },
   'schema/index.ts': { code: ['schema/**'] },
   'schema/secret': {

@@ -16,7 +16,7 @@ import { schema } from '../../schema/index.ts';
 import type { Logger } from '../log.ts';
 import type { Answer } from '../send-answer.ts';
 import type { AcceptedTypes } from './accepted-types.ts';
-import { EVENT_STREAM } from './event-stream.ts';
+import { EVENT_STREAM, type StreamTiming, writeEventStream } from './event-stream.ts';
 import { parseGraphQLParams } from './graphql-params.ts';
 import { each, once, publicResults, resultOf, withoutHttp } from './public-results.ts';
 import { unconditionalSubscriptionRule } from './unconditional-subscription-rule.ts';
@@ -33,7 +33,7 @@ export type GraphQLServer = (body: Buffer, accepted: AcceptedTypes, ctx: Request
  * GraphQL over HTTP. yoga parses, validates and executes; the way through its Request and Response would cost three times
  * as much as all of that, so what stands in the body and what becomes of the result is read and written here.
  */
-export function createGraphQL(log: Logger): GraphQLServer {
+export function createGraphQL(log: Logger, timing: StreamTiming): GraphQLServer {
   const engine = createEngine();
   const toPublic = publicResults(schema, log);
   const documents = new ValidDocuments();
@@ -70,9 +70,9 @@ export function createGraphQL(log: Logger): GraphQLServer {
   return async (body, accepted, ctx) => {
     const { requestId } = ctx;
     const result = await execute(body, accepted, ctx).catch(resultOf);
-    if (Symbol.asyncIterator in result) return streamed(each(result, toPublic, requestId));
+    if (Symbol.asyncIterator in result) return streamed(each(result, toPublic, requestId), timing);
     const told = toPublic(result, requestId);
-    return accepted.json === null ? streamed(once(told)) : answered(told, accepted.json);
+    return accepted.json === null ? streamed(once(told), timing) : answered(told, accepted.json);
   };
 }
 
@@ -132,6 +132,9 @@ function answered(result: ExecutionResult, type: NonNullable<AcceptedTypes['json
   };
 }
 
-function streamed(results: Results): Answer {
-  return { status: 200, headers: {}, body: results };
+function streamed(results: Results, timing: StreamTiming): Answer {
+  return {
+    ...{ status: 200, headers: {} },
+    body: (response, headers, end) => writeEventStream(response, results, headers, timing, end),
+  };
 }
