@@ -3,7 +3,7 @@ import { KeyCache } from '../../src/kms/keys/key-cache.ts';
 import { RootKeys } from '../../src/kms/keys/root-keys.ts';
 import type { KmsKeyGeneration, KmsKeyReference } from '../../src/kms/provider.ts';
 import { LocalProvider } from '../../src/kms/providers/local/provider.ts';
-import { parseRootKeys } from '../../src/server/config/config.ts';
+import { parseRootKeys } from '../../src/server/config/root-keys.ts';
 import { sealedRows } from './sealed-rows.ts';
 import { treeOf } from './tree.ts';
 

@@ -1,7 +1,7 @@
 import { EmbeddedPostgresError } from '../db/embedded/place.ts';
 import { errorFacts } from '../http/log.ts';
 import { WorkerError } from './cluster/worker-error.ts';
-import { ConfigError } from './config/config.ts';
+import { ConfigError } from './config/config-error.ts';
 import { StartError } from './start-error.ts';
 
 const FOR_OPERATORS = [ConfigError, StartError, EmbeddedPostgresError, WorkerError];

@@ -13,7 +13,8 @@ import type { Region } from '../resolvers/context/request-context.ts';
 import { PolicyStore } from '../resolvers/operation/policy-store.ts';
 import { createLoaders } from '../resolvers/rows/create-loaders.ts';
 import { ReadGroups } from '../resolvers/values/read-groups.ts';
-import type { Config, RegionConfig } from './config/config.ts';
+import type { Config } from './config/config.ts';
+import type { RegionConfig } from './config/regions.ts';
 import { openRootKeyFile } from './root-key-file.ts';
 import { StartError } from './start-error.ts';
 

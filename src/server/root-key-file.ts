@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RootKey } from '../kms/keys/root-keys.ts';
-import { parseRootKeys } from './config/config.ts';
+import { parseRootKeys } from './config/root-keys.ts';
 
 /**
  * The development root keys of a region in `<dataDir>/root-key-<region>`, one made on first use and readable by its owner

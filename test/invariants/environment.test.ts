@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { ENVIRONMENT_KEYS } from '../../src/server/config/config.ts';
+import { ENVIRONMENT_KEYS } from '../../src/server/config/environment.ts';
 
 const read = (name: string) => readFileSync(resolve(import.meta.dirname, '../..', name), 'utf8');
 const names = (text: string, pattern: RegExp) =>

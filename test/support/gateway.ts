@@ -2,7 +2,8 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { pino } from 'pino';
 import { type AppOptions, createApp } from '../../src/server/app.ts';
-import { type Environment, readConfig } from '../../src/server/config/config.ts';
+import { readConfig } from '../../src/server/config/config.ts';
+import type { Environment } from '../../src/server/config/environment.ts';
 import type { TestApp } from './test-app.ts';
 
 /** One more gateway on the database, the keys and the issuer of a test app. */

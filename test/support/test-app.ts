@@ -10,7 +10,8 @@ import pg from 'pg';
 import { pino } from 'pino';
 import { inject } from 'vitest';
 import { type App, type AppOptions, createApp } from '../../src/server/app.ts';
-import { type Environment, readConfig } from '../../src/server/config/config.ts';
+import { readConfig } from '../../src/server/config/config.ts';
+import type { Environment } from '../../src/server/config/environment.ts';
 import { databaseUrl, TEMPLATE } from './postgres.ts';
 
 export interface TestCaller {

@@ -2,12 +2,10 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import {
-  ConfigError,
-  type Environment,
-  parseRootKeys,
-  readConfig,
-} from '../../../src/server/config/config.ts';
+import { ConfigError } from '../../../src/server/config/config-error.ts';
+import { readConfig } from '../../../src/server/config/config.ts';
+import type { Environment } from '../../../src/server/config/environment.ts';
+import { parseRootKeys } from '../../../src/server/config/root-keys.ts';
 
 const CANARY = 'canary7f3a';
 const keyOf = (byte: number) => Buffer.alloc(32, byte).toString('base64');
