@@ -16,7 +16,7 @@ import { regionOf } from '../input/region-of.ts';
 import { requireCleanText } from '../input/require-clean-text.ts';
 import { type Deciding, decidingIn, may, policyOf } from '../operation/authorise.ts';
 import { EventDraft } from '../operation/event-draft.ts';
-import { auditActor } from '../operation/operate.ts';
+import { auditActor } from '../operation/audit-actor.ts';
 import { findKmsKey } from '../rows/usable-key.ts';
 
 export interface ExplainAccessInput {

@@ -14,8 +14,9 @@ import {
   secretAt,
 } from '../operation/authorise.ts';
 import { EventDraft } from '../operation/event-draft.ts';
-import { auditActor, isRecordable } from '../operation/operate.ts';
-import { type TakenPolicies, withTakenPolicies } from '../operation/with-policies.ts';
+import { isRecordable } from '../operation/recordable.ts';
+import { auditActor } from '../operation/audit-actor.ts';
+import { type TakenPolicies, withTakenPolicies } from '../operation/taken-policies.ts';
 import { bindKey } from '../rows/usable-key.ts';
 import { openVersion } from '../rows/versions.ts';
 import { recordReads } from './record-reads.ts';

@@ -2,7 +2,7 @@ import type { Recording } from '../../audit/append.ts';
 import { recordIn, tryRecord } from '../../audit/record.ts';
 import { isLockTimeout, runIn } from '../../db/statements.ts';
 import type { Region } from '../context/request-context.ts';
-import type { TakenPolicies } from '../operation/with-policies.ts';
+import type { TakenPolicies } from '../operation/taken-policies.ts';
 
 /**
  * Records reads durably. Most often the chain ends where this gateway last saw it, and one statement does it all; where

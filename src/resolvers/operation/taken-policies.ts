@@ -1,5 +1,4 @@
-import { type Run, runIn } from '../../db/statements.ts';
-import type { Transaction } from '../../db/transaction.ts';
+import type { Run } from '../../db/statements.ts';
 import { RequestError } from '../../errors.ts';
 import type { Facts } from '../../policy/facts.ts';
 import type { PolicySnapshot } from '../context/policies.ts';
@@ -71,22 +70,4 @@ export async function withTakenPolicies<T>(
     }
   }
   throw new RequestError('SERVICE_UNAVAILABLE', 'Policies keep changing; try again.');
-}
-
-/**
- * Runs `work` in a transaction, with one state of the policies for all its decisions. One that had to wait, for a
- * connection or a lock, commits only if that state still stands; otherwise it runs again.
- */
-export function withPolicies<T>(
-  ctx: RequestContext,
-  region: Region,
-  work: (tx: Transaction, facts: Facts) => Promise<T>,
-): Promise<T> {
-  return withTakenPolicies([ctx], region, (policies) =>
-    region.db.transaction(async (tx) => {
-      const result = await work(tx, policies.factsOf(ctx));
-      await policies.requireUnchanged(runIn(tx));
-      return result;
-    }),
-  );
 }
