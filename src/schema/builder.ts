@@ -54,6 +54,7 @@ builder.mutationType({
 });
 
 builder.subscriptionType({
-  description: 'What can be followed, as server-sent events: a POST with `Accept: text/event-stream`.',
+  description:
+    'Everything that can be followed, as server-sent events: a POST with `Accept: text/event-stream`.',
   authScopes: { authenticated: true },
 });

@@ -66,12 +66,12 @@ export function connectionType<T extends object>(name: string, items: string, no
 export function pageArguments() {
   return builder.args((t) => ({
     first: t.int({
-      description: 'How many items from the start or after a cursor, 1 to 100. Left out with `last`: 20.',
+      description: 'How many items from the start or after a cursor, 1 to 100. Default without `last`: 20.',
     }),
-    after: t.string({ description: 'Begin right after the item of this cursor.' }),
+    after: t.string({ description: 'Begin right after the item with this cursor.' }),
     last: t.int({
       description: 'How many items from the end or before a cursor, 1 to 100. Not together with `first`.',
     }),
-    before: t.string({ description: 'End right before the item of this cursor.' }),
+    before: t.string({ description: 'End right before the item with this cursor.' }),
   }));
 }

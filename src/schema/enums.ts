@@ -21,15 +21,15 @@ export const SecretVersionStatusEnum = builder.enumType('SecretVersionStatus', {
 });
 
 export const SecretVersionStageEnum = builder.enumType('SecretVersionStage', {
-  description: 'Which part a version plays now. It moves by itself as versions are written and destroyed.',
+  description: 'The role of a version now. It changes automatically as versions are written and destroyed.',
   values: described({
     CURRENT: 'The latest active version: what a read without a version number answers.',
-    PREVIOUS: 'The active version next before the current one.',
+    PREVIOUS: 'The newest active version before the current one.',
   }),
 });
 
 export const SecretValueFormatEnum = builder.enumType('SecretValueFormat', {
-  description: 'The form of a value. Every version has one of its own.',
+  description: 'The form of a value. Each version has its own.',
   values: described({
     STRING: 'One value of 1 byte to 64 KiB.',
     KEY_VALUE: '1 to 256 named entries, 64 KiB in all, of which any can be read alone.',
@@ -70,7 +70,7 @@ export const WeekdayEnum = builder.enumType('Weekday', {
 });
 
 export const AuditOutcomeEnum = builder.enumType('AuditOutcome', {
-  description: 'How what an audit event tells of ended.',
+  description: 'How the action of an audit event ended.',
   values: described({
     SUCCESS: 'It was done.',
     DENIED: 'It was refused: the caller lacked a right.',
@@ -109,8 +109,8 @@ export const AccessDecisionReasonEnum = builder.enumType('AccessDecisionReason',
     ALLOWED_BY_STATEMENT: 'An ALLOW counts, and no DENY.',
     DENIED_BY_STATEMENT: 'A DENY counts.',
     NO_STATEMENT_ALLOWS: 'No ALLOW counts: nothing is allowed by default.',
-    DENIED_BY_ACCESS_POLICY: "Policies allow it, and the secret's own access policy does not let it pass.",
-    OUT_OF_SCOPE: 'The KMS key is none of the scope and region: it cannot be used from here.',
+    DENIED_BY_ACCESS_POLICY: "Policies allow it, but the secret's access policy refuses it.",
+    OUT_OF_SCOPE: 'The KMS key is not in the scope and region, so it cannot be used from here.',
   }),
 });
 

@@ -7,7 +7,7 @@ interface Identity {
 
 export const IdentityType = builder.objectRef<Identity>('Identity').implement({
   description:
-    'Somebody who did something: a subject of an issuer. Background jobs act as issuer `strongroom`.',
+    'An identity that did something: a subject of an issuer. Background jobs act as issuer `strongroom`.',
   fields: (t) => ({
     subject: t.exposeString('subject', {
       description: 'The subject (claim `sub`), unique within its issuer.',

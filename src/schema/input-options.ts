@@ -1,7 +1,9 @@
 /** Options of input that many operations share. */
 
 /** Ids carry their region; everything else is looked for in this one. */
-export const regionOption = { description: 'The name of the region. Left out: the default region.' } as const;
+export const regionOption = {
+  description: 'The name of the region. If omitted, it is the default region.',
+} as const;
 
 export const idempotencyKeyOption = {
   description:
@@ -16,5 +18,5 @@ export const expectedVersionOption = {
 
 export const expectedObjectVersionOption = {
   description:
-    "Change only if this is the secret's objectVersion now. Otherwise the answer is a ConflictError. Left out: always.",
+    "Change only if this is the secret's objectVersion now. Otherwise the answer is a ConflictError. If omitted, there is no such check.",
 } as const;

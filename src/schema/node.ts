@@ -2,7 +2,7 @@ import { type Node, node, nodes, type TypedNode } from '../resolvers/node.ts';
 import { builder } from './builder.ts';
 
 export const NodeInterface = builder.interfaceRef<Node>('Node').implement({
-  description: 'Anything with an id of its own, by which it can be fetched again.',
+  description: 'An object with an id, by which `node` and `nodes` fetch it again.',
   // Only `node` and `nodes` answer this interface, and they name the type.
   resolveType: (value) => (value as NamedNode).__typename,
   fields: (t) => ({

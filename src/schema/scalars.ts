@@ -21,14 +21,14 @@ builder.scalarType('DateTime', {
 
 builder.scalarType('SecretPath', {
   description:
-    'Where a secret stands, such as `/app/production/db/password`: 1 to 32 segments, each of 1 to 128 of ' +
+    'The path of a secret, such as `/app/production/db/password`: 1 to 32 segments, each of 1 to 128 of ' +
     '`A-Z a-z 0-9 _ . + -` and neither `.` nor `..`, at most 512 characters in all. Case matters.',
   parseValue: parseText('SecretPath'),
   serialize: (path) => path,
 });
 
 builder.scalarType('FolderPath', {
-  description: 'Where a folder stands: `/` for the root, else written like a SecretPath.',
+  description: 'The path of a folder: `/` for the root, otherwise written like a SecretPath.',
   parseValue: parseText('FolderPath'),
   serialize: (path) => path,
 });

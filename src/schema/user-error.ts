@@ -15,15 +15,15 @@ import { PermissionEnum } from './enums.ts';
 import { Failure } from './outcome.ts';
 
 export const UserErrorInterface = builder.interfaceRef<Failure>('UserError').implement({
-  description: 'An expected failure, answered as data. Read `code` in programs, `message` in person.',
+  description: 'An expected failure, answered as data. Programs read `code`, people read `message`.',
   resolveType: ({ error }) => error.name,
   fields: (t) => ({
     code: t.string({
-      description: 'Which failure it is, such as `NOT_FOUND`. Codes are stable.',
+      description: 'The code of the failure, such as `NOT_FOUND`. Codes are stable.',
       resolve: ({ error }) => error.code,
     }),
     message: t.string({
-      description: 'What went wrong, in a sentence. It never quotes the input and may be reworded.',
+      description: 'What went wrong, in one sentence. It never quotes the input, and its wording may change.',
       resolve: ({ error }) => error.message,
     }),
   }),
@@ -39,14 +39,15 @@ export const InvalidInputErrorType = errorType<InvalidInputError>('InvalidInputE
   interfaces: [UserErrorInterface],
   fields: (t) => ({
     field: t.stringList({
-      description: 'Where the input stands: the names from the argument down, list positions included.',
+      description: 'Where the invalid input is: the names from the argument down, list positions included.',
       resolve: ({ error }) => error.field,
     }),
   }),
 });
 
 export const NotFoundErrorType = errorType<NotFoundError>('NotFoundError').implement({
-  description: 'There is no such thing, or the caller may not see it: the two are never told apart.',
+  description:
+    'There is no such thing, or the caller may not see it: the answer never distinguishes the two.',
   interfaces: [UserErrorInterface],
 });
 
@@ -69,8 +70,7 @@ export const AlreadyExistsErrorType = errorType<AlreadyExistsError>('AlreadyExis
 });
 
 export const ConflictErrorType = errorType<ConflictError>('ConflictError').implement({
-  description:
-    'The number given as expected is not the one that stands now. Read anew, decide, and try again.',
+  description: 'The expected number is not the current one. Read again, decide, and try again.',
   interfaces: [UserErrorInterface],
   fields: (t) => ({
     expected: t.int({
@@ -78,7 +78,7 @@ export const ConflictErrorType = errorType<ConflictError>('ConflictError').imple
       resolve: ({ error }) => error.expected,
     }),
     actual: t.int({
-      description: 'The number that stands now; 0 for no version.',
+      description: 'The current number; 0 for no version.',
       resolve: ({ error }) => error.actual,
     }),
   }),

@@ -2,7 +2,7 @@ import { type Viewer, viewer } from '../resolvers/viewer.ts';
 import { builder } from './builder.ts';
 
 const ViewerType = builder.objectRef<Viewer>('Viewer').implement({
-  description: 'Who calls and in which scope, as the verified token says.',
+  description: 'The caller and its scope, as the verified token states.',
   fields: (t) => ({
     subject: t.exposeString('subject', { description: 'The subject of the token (claim `sub`).' }),
     issuer: t.exposeString('issuer', { description: 'Who issued the token (claim `iss`).' }),
@@ -24,7 +24,7 @@ builder.queryField('viewer', (t) =>
   t.field({
     type: ViewerType,
     nullable: true,
-    description: 'Who calls, as the service sees it.',
+    description: 'The caller, as the service sees it.',
     resolve: (_, __, ctx) => viewer(ctx),
   }),
 );

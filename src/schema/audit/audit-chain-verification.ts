@@ -3,11 +3,10 @@ import { builder } from '../builder.ts';
 import { regionOption } from '../input-options.ts';
 
 const AuditChainVerification = builder.objectRef<ChainVerification>('AuditChainVerification').implement({
-  description: 'What was found when the hashes of a whole chain were computed anew.',
+  description: 'The result of computing the hashes of a whole chain again.',
   fields: (t) => ({
     valid: t.exposeBoolean('valid', {
-      description:
-        'Whether every event is what it was when it was recorded, none is missing and none was added.',
+      description: 'Whether every event is as it was recorded, none is missing and none was added.',
     }),
     checked: t.field({
       type: 'SafeInt',
@@ -20,14 +19,15 @@ const AuditChainVerification = builder.objectRef<ChainVerification>('AuditChainV
       resolve: ({ headSequence }) => headSequence,
     }),
     headHash: t.string({
-      description: 'The hash at the head, in hexadecimal. Keep it elsewhere: it fixes all events up to it.',
+      description:
+        'The hash at the head, in hexadecimal. Keep a copy elsewhere: it proves all events up to it.',
       resolve: ({ headHash }) => Buffer.from(headHash).toString('hex'),
     }),
     firstBrokenSequence: t.field({
       type: 'SafeInt',
       nullable: true,
       description:
-        'The sequence of the first event that is changed, missing or too many; null for a valid chain.',
+        'The sequence of the first event that was changed, removed or added; null for a valid chain.',
       resolve: ({ firstBrokenSequence }) => firstBrokenSequence,
     }),
   }),

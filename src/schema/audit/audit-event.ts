@@ -11,7 +11,7 @@ import { NodeInterface } from '../node.ts';
 type Actor = Pick<AuditEvent, 'actorSubject' | 'actorIssuer' | 'actorRoles'>;
 
 const AuditActor = builder.objectRef<Actor>('AuditActor').implement({
-  description: 'Who did what an event tells of, as the access token said.',
+  description: 'The identity that acted in an event, as its access token states.',
   fields: (t) => ({
     subject: t.exposeString('actorSubject', {
       description: 'The subject (claim `sub`), unique within its issuer.',
@@ -29,7 +29,7 @@ const AuditEventType = builder.objectRef<AuditEvent>('AuditEvent').implement({
   interfaces: () => [NodeInterface],
   fields: (t) => ({
     id: t.id({
-      description: 'The id of the event, by which `node` fetches it again.',
+      description: 'The id of the event for `node`.',
       resolve: ({ region, id }) => encodeGlobalId('AuditEvent', region, id),
     }),
     sequence: t.field({
@@ -58,12 +58,12 @@ const AuditEventType = builder.objectRef<AuditEvent>('AuditEvent').implement({
     }),
     resource: t.exposeString('resource', {
       nullable: true,
-      description: 'The bare path, key identity or policy name; null where it named none.',
+      description: 'The path, key identity or policy name without a prefix; null where the event names none.',
     }),
     resourceId: t.id({
       nullable: true,
       description:
-        'The id of the secret: it tells the generations of a path apart. null where there was none.',
+        'The id of the secret. It distinguishes secrets that had the same path; null where there was none.',
       resolve: ({ resourceType, resourceId, region }) =>
         resourceId !== null && resourceType === 'secret'
           ? encodeGlobalId('Secret', region, resourceId)
@@ -76,17 +76,18 @@ const AuditEventType = builder.objectRef<AuditEvent>('AuditEvent').implement({
     causedBy: t.field({
       type: 'SafeInt',
       nullable: true,
-      description: 'Of a `kms.*` event the sequence of the event that caused it; null for all others.',
+      description: 'For a `kms.*` event, the sequence of the event that caused it; null for all others.',
       resolve: ({ causedBy }) => causedBy,
     }),
     requestId: t.exposeString('requestId', {
-      description: 'The id of the request: it joins the event of a secret to the KMS events that it caused.',
+      description:
+        'The id of the request. It connects the event of a secret with the KMS events that it caused.',
     }),
     sourceIp: t.exposeString('sourceIp', {
       nullable: true,
-      description: 'The address of the client; null when it could not be told for sure.',
+      description: 'The address of the client; null when it could not be determined.',
     }),
-    userAgent: t.exposeString('userAgent', { nullable: true, description: 'What the client called itself.' }),
+    userAgent: t.exposeString('userAgent', { nullable: true, description: 'The User-Agent of the client.' }),
     details: t.field({
       type: [LabelType],
       description: 'More about it, such as the reason of a refusal, sorted by name.',
@@ -107,7 +108,7 @@ const AuditEventType = builder.objectRef<AuditEvent>('AuditEvent').implement({
 const AuditEventConnection = connectionType('AuditEvent', 'audit events', AuditEventType);
 
 const AuditEventFilter = builder.inputType('AuditEventFilter', {
-  description: 'Which events a list is to hold: those that meet everything given.',
+  description: 'Which events to list: those that match everything given.',
   fields: (t) => ({
     actions: t.stringList({
       description: 'Only these actions, such as `secret.getValue`: see docs/audit.md.',
@@ -115,11 +116,13 @@ const AuditEventFilter = builder.inputType('AuditEventFilter', {
     outcome: t.field({ type: AuditOutcomeEnum, description: 'Only events that ended like this.' }),
     subject: t.string({ description: 'Only what this subject did. With `issuer` it names one identity.' }),
     issuer: t.string({ description: 'Only what subjects of this issuer did.' }),
-    resource: t.string({ description: 'Only what was done to this very path, key identity or policy name.' }),
+    resource: t.string({
+      description: 'Only what was done to exactly this path, key identity or policy name.',
+    }),
     pathPrefix: t.field({
       type: 'FolderPath',
       description:
-        'Only what was done to secrets below this folder; the secret of that very path is left out.',
+        'Only what was done to secrets below this folder. A secret at exactly this path is excluded.',
     }),
     requestId: t.string({ description: 'Only the events of this request.' }),
     since: t.field({ type: 'DateTime', description: 'Only events at this instant or later.' }),
@@ -135,7 +138,7 @@ builder.queryField('auditEvents', (t) =>
       'The audit log of the scope, newest first: in organisation scope with the events of all projects. Needs AUDIT_READ.',
     args: {
       region: t.arg.string(regionOption),
-      filter: t.arg({ type: AuditEventFilter, description: 'Which events. Left out: all.' }),
+      filter: t.arg({ type: AuditEventFilter, description: 'Which events. Default: all.' }),
       ...pageArguments(),
     },
     resolve: (_, args, ctx) => auditEvents(ctx, args),

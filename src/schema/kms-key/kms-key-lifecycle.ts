@@ -28,19 +28,19 @@ const KmsKeyReference = builder.inputType('KmsKeyReference', {
 });
 
 const SetKmsKeyRotationInput = builder.inputType('SetKmsKeyRotationInput', {
-  description: 'How often a KMS key is rotated by itself.',
+  description: 'How often a KMS key is rotated automatically.',
   fields: (t) => ({
     identity: t.string({ required: true, description: 'The identity of the key.' }),
     region: t.string(regionOption),
     rotationPeriodDays: t.int({
       description:
-        'After how many days, 1 to 3650, counted from now; null turns it off. Leaving it out is refused.',
+        'After how many days, 1 to 3650, counted from now; null turns it off. It must not be omitted.',
     }),
   }),
 });
 
 const RewrapSecretsInput = builder.inputType('RewrapSecretsInput', {
-  description: 'Whose data keys are moved to its newest version.',
+  description: 'The key whose data keys are rewrapped under its newest version.',
   fields: (t) => ({
     kmsKeyIdentity: t.string({ required: true, description: 'The identity of the KMS key.' }),
     region: t.string(regionOption),
@@ -48,7 +48,7 @@ const RewrapSecretsInput = builder.inputType('RewrapSecretsInput', {
 });
 
 const RewrapSecretsPayloadType = builder.objectRef<RewrapSecretsPayload>('RewrapSecretsPayload').implement({
-  description: 'How far the moving of data keys has come.',
+  description: 'How far the rewrapping of data keys has progressed.',
   fields: (t) => ({
     kmsKey: t.expose('kmsKey', {
       type: KmsKeyType,
@@ -60,7 +60,7 @@ const RewrapSecretsPayloadType = builder.objectRef<RewrapSecretsPayload>('Rewrap
     }),
     remaining: t.exposeInt('remaining', {
       description:
-        'How many active secret versions are under older versions of the key still: call again until 0.',
+        'How many active secret versions are still under older versions of the key: call again until it is 0.',
     }),
   }),
 });
@@ -69,7 +69,7 @@ const COMMON = [InvalidInputErrorType, NotFoundErrorType, AccessDeniedErrorType]
 
 const changed = (name: string, errors: Parameters<typeof resultType>[1]['errors']) =>
   resultType(`${name.charAt(0).toUpperCase()}${name.slice(1)}Result`, {
-    description: `What comes of ${name}.`,
+    description: `The result of ${name}.`,
     payloads: [KmsKeyPayloadType],
     errors: [...COMMON, ...errors],
   });
@@ -99,14 +99,14 @@ const CHANGES = [
     run: scheduleKmsKeyDeletion,
     result: changed('scheduleKmsKeyDeletion', [KeyUnavailableErrorType, KeyInUseErrorType]),
     description:
-      'Deletes a key in 30 days, until when it can be cancelled and the key opens and seals nothing. Refused while ' +
+      'Deletes a key in 30 days. Until then the deletion can be cancelled, and the key opens and seals nothing. Refused while ' +
       'secrets depend on it, those in their recovery window too.',
   },
   {
     name: 'cancelKmsKeyDeletion',
     run: cancelKmsKeyDeletion,
     result: changed('cancelKmsKeyDeletion', [KeyUnavailableErrorType]),
-    description: 'Takes a scheduled deletion back: the key is again what it was before.',
+    description: 'Cancels a scheduled deletion: the key returns to its earlier status.',
   },
 ] as const;
 
@@ -125,7 +125,7 @@ for (const { name, run, result, description } of CHANGES) {
 const SetKmsKeyRotationResult = changed('setKmsKeyRotation', []);
 
 const RewrapSecretsResult = resultType('RewrapSecretsResult', {
-  description: 'What comes of rewrapSecrets.',
+  description: 'The result of rewrapSecrets.',
   payloads: [RewrapSecretsPayloadType],
   errors: [...COMMON, KeyUnavailableErrorType],
 });
@@ -134,7 +134,7 @@ builder.mutationFields((t) => ({
   setKmsKeyRotation: t.field({
     type: SetKmsKeyRotationResult,
     nullable: true,
-    description: 'Has a key rotated by itself every so many days, or no longer.',
+    description: 'Turns the automatic rotation of a key on or off, and sets its period.',
     args: {
       input: t.arg({ type: SetKmsKeyRotationInput, required: true, description: 'Which key, how often.' }),
     },

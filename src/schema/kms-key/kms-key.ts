@@ -28,11 +28,11 @@ KmsKeyType.implement({
   interfaces: () => [NodeInterface],
   fields: (t) => ({
     id: t.id({
-      description: 'The id of the key, by which `node` fetches it again.',
+      description: 'The id of the key for `node`.',
       resolve: ({ region, identity }) => encodeGlobalId('KmsKey', region.name, identity),
     }),
     identity: t.exposeString('identity', {
-      description: 'By what secrets and policies name the key; never reused.',
+      description: 'The identity by which secrets and policies name the key. It is never reused.',
     }),
     name: t.exposeString('name', { description: 'The name that people gave the key, unique in its scope.' }),
     description: t.exposeString('description', {
@@ -56,18 +56,18 @@ KmsKeyType.implement({
       resolve: (parent, args) => kmsKeyVersions(parent, args),
     }),
     rotationEnabled: t.boolean({
-      description: 'Whether the key is rotated by itself.',
+      description: 'Whether the key is rotated automatically.',
       resolve: ({ rotationPeriodDays }) => rotationPeriodDays !== null,
     }),
     rotationPeriodDays: t.exposeInt('rotationPeriodDays', {
       nullable: true,
       description:
-        'After how many days the key is rotated, 1 to 3650; null when it is not rotated by itself.',
+        'The number of days after which the key is rotated, 1 to 3650; null when it is not rotated automatically.',
     }),
     nextRotationAt: t.expose('nextRotationAt', {
       type: 'DateTime',
       nullable: true,
-      description: 'When the key is rotated next; null when it is not rotated by itself.',
+      description: 'When the key is rotated next; null when it is not rotated automatically.',
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When the key was created.' }),
     createdBy: t.field({ type: IdentityType, description: 'Who created the key.', resolve: creatorOf }),
@@ -114,21 +114,22 @@ const CreateKmsKeyInput = builder.inputType('CreateKmsKeyInput', {
       description: 'The algorithm of the key.',
     }),
     provider: t.string({
-      description: 'The name of the provider that is to hold the material. Left out: `local`.',
+      description: 'The name of the provider that will hold the material. Default: `local`.',
     }),
     externalKeyId: t.string({
       description:
-        'The key at an outside provider that is to be bound; refused where the provider makes its keys.',
+        'The key at an external provider to bind. It is refused where the provider makes its own keys.',
     }),
     rotationPeriodDays: t.int({
-      description: 'After how many days the key is rotated by itself, 1 to 3650. Left out: never.',
+      description:
+        'The number of days after which the key is rotated automatically, 1 to 3650. Default: never.',
     }),
     idempotencyKey: t.string(idempotencyKeyOption),
   }),
 });
 
 const CreateKmsKeyResult = resultType('CreateKmsKeyResult', {
-  description: 'What comes of createKmsKey.',
+  description: 'The result of createKmsKey.',
   payloads: [KmsKeyPayloadType],
   errors: [InvalidInputErrorType, AccessDeniedErrorType, AlreadyExistsErrorType, KeyUnavailableErrorType],
 });

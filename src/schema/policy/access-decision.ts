@@ -5,7 +5,7 @@ import { regionOption } from '../input-options.ts';
 import { MatchedStatementType } from './policy.ts';
 
 const AccessDecisionType = builder.objectRef<AccessDecision>('AccessDecision').implement({
-  description: 'What is decided on a right, and why.',
+  description: 'The decision on a right, and its reason.',
   fields: (t) => ({
     allowed: t.exposeBoolean('allowed', { description: 'Whether it is allowed.' }),
     reason: t.expose('reason', {
@@ -14,13 +14,13 @@ const AccessDecisionType = builder.objectRef<AccessDecision>('AccessDecision').i
     }),
     matched: t.field({
       type: [MatchedStatementType],
-      description: 'The statements that made it: the DENYs or, without any, the ALLOWs.',
+      description: 'The statements that decided: the DENYs or, without any, the ALLOWs.',
       resolve: ({ matched }) => matched,
     }),
     failedConditions: t.stringList({
       description:
         'The conditions that kept statements from counting, by policy, statement and position, and those of the ' +
-        "secret's own access policy that do not pass, for who may read the secret.",
+        "secret's access policy that do not pass, for a caller that may read the secret.",
       resolve: ({ failedConditions }) => failedConditions,
     }),
   }),
@@ -33,21 +33,23 @@ const ExplainAccessInput = builder.inputType('ExplainAccessInput', {
     resource: t.string({
       required: true,
       description:
-        'On what: `secret:` and a path, `kms-key:` and an identity, `policy:` and a name, or `audit:*`. `*` as an identity ' +
-        'or name is any that no policy names.',
+        'The resource: `secret:` and a path, `kms-key:` and an identity, `policy:` and a name, or `audit:*`. `*` as an identity ' +
+        'or name stands for any that no policy names.',
     }),
     region: t.string(regionOption),
     subject: t.string({
       description:
-        'Whose: a subject, together with its issuer. Left out: the caller. Others need POLICY_READ.',
+        'The subject to decide about, together with its issuer. Default: the caller. Any other subject needs POLICY_READ.',
     }),
     issuer: t.string({ description: 'The issuer of the subject.' }),
     roles: t.stringList({
       description:
-        "The roles to decide with, at most 100. Left out: the caller's own; for another subject: none. Needs POLICY_READ.",
+        "The roles to decide with, at most 100. Default: the caller's own; for another subject: none. Needs POLICY_READ.",
     }),
-    ip: t.string({ description: 'From which address. Left out: the one that this request comes from.' }),
-    at: t.field({ type: 'DateTime', description: 'At what time. Left out: now.' }),
+    ip: t.string({
+      description: 'The client address to decide for. Default: the one that this request comes from.',
+    }),
+    at: t.field({ type: 'DateTime', description: 'The time to decide for. Default: now.' }),
   }),
 });
 
@@ -56,8 +58,8 @@ builder.queryField('explainAccess', (t) =>
     type: AccessDecisionType,
     nullable: true,
     description:
-      'Explains what is decided on a right: the same for what does not exist as for what does, unless the caller may read ' +
-      'it. For others than the caller it needs POLICY_READ on all policies; their claims count as unknown.',
+      'Explains the decision on a right. Unless the caller may read the resource, the answer is the same whether it exists ' +
+      'or not. For a subject other than the caller it needs POLICY_READ on all policies, and the claims count as unknown.',
     args: { input: t.arg({ type: ExplainAccessInput, required: true, description: 'Which decision.' }) },
     resolve: (_, { input }, ctx) => explainAccess(ctx, input),
   }),

@@ -4,7 +4,7 @@ import { EffectEnum, WeekdayEnum } from '../enums.ts';
 
 const TEXTS = {
   accessPolicy:
-    'When and from where values of one secret may be read, put and rolled back, on top of all rights. A matching DENY ' +
+    'When and from where values of one secret may be read, put and rolled back, in addition to all rights. A matching DENY ' +
     'refuses; of each type with ALLOW conditions, one must match; both types must pass.',
   ip: 'Conditions on the address that the request comes from. With an unknown address ALLOW fails and DENY matches.',
   time: 'Conditions on the time of the request.',
@@ -13,9 +13,10 @@ const TEXTS = {
     'A condition that matches from `start` until just before `end` on its days. A start after the end runs overnight ' +
     'and belongs to the day on which it starts; start and end differ.',
   effect: 'Whether a match allows or denies.',
-  cidrs: 'The blocks of addresses. `::/0` holds no IPv4 address: for every address give `0.0.0.0/0` besides.',
+  cidrs:
+    'The blocks of addresses. `::/0` holds no IPv4 address: to match every address, give `0.0.0.0/0` too.',
   start: 'The first minute that matches.',
-  end: 'The first minute that matches no more; `24:00` is the end of the day.',
+  end: 'The first minute that no longer matches; `24:00` is the end of the day.',
   timeZone: 'The time zone of days, start and end.',
 } as const;
 
@@ -62,7 +63,7 @@ export const TimeConditionInput = builder.inputType('TimeConditionInput', {
   description: TEXTS.timeCondition,
   fields: (t) => ({
     effect: t.field({ type: EffectEnum, required: true, description: TEXTS.effect }),
-    days: t.field({ type: [WeekdayEnum], description: 'The days on which it holds. Left out: every day.' }),
+    days: t.field({ type: [WeekdayEnum], description: 'The days on which it holds. Default: every day.' }),
     start: t.field({ type: 'LocalTime', required: true, description: TEXTS.start }),
     end: t.field({ type: 'LocalTime', required: true, description: TEXTS.end }),
     timeZone: t.field({ type: 'TimeZone', required: true, description: TEXTS.timeZone }),

@@ -38,7 +38,7 @@ const PolicyStatementInput = builder.inputType('PolicyStatementInput', {
     }),
     conditions: t.field({
       type: PolicyConditionsInput,
-      description: 'When the statement counts. Left out: always.',
+      description: 'When the statement counts. If omitted, there is no such check.',
     }),
   }),
 });
@@ -55,21 +55,21 @@ const PolicySubjectInput = builder.inputType('PolicySubjectInput', {
 const expectedObjectVersionOption = {
   description:
     "Change only if this is the policy's objectVersion now; 0 stands for a policy that does not exist. Otherwise the " +
-    'answer is a ConflictError. Left out: always.',
+    'answer is a ConflictError. If omitted, there is no such check.',
 } as const;
 
 const PutPolicyInput = builder.inputType('PutPolicyInput', {
-  description: 'A policy as it is to be: one that exists is replaced as a whole.',
+  description: 'The whole new state of a policy. An existing policy is replaced completely.',
   fields: (t) => ({
     name: t.string({
       required: true,
       description:
         'The name: 1 to 128 of `A-Z a-z 0-9 _ . : -`, beginning with a letter or digit. One that differs from another ' +
-        'only in case or in characters that look alike is refused, and so is whatever looks like a built-in one.',
+        'only in case or in characters that look alike is refused, and so is one that looks like a built-in one.',
     }),
     region: t.string(regionOption),
     description: t.string({
-      description: 'What the policy is for, at most 1,024 characters. Left out: nothing.',
+      description: 'What the policy is for, at most 1,024 characters. Default: nothing.',
     }),
     statements: t.field({
       type: [PolicyStatementInput],
@@ -85,7 +85,7 @@ const PutPolicyInput = builder.inputType('PutPolicyInput', {
     dryRun: t.boolean({
       required: true,
       defaultValue: false,
-      description: 'Decide, check and answer as ever, and save nothing.',
+      description: 'Decide, check and answer as usual, but save nothing.',
     }),
   }),
 });
@@ -102,7 +102,7 @@ const DeletePolicyInput = builder.inputType('DeletePolicyInput', {
 const PolicyPayloadType = builder.objectRef<PolicyPayload>('PolicyPayload').implement({
   description: 'A policy that was saved or, in a dry run, would have been.',
   fields: (t) => ({
-    policy: t.expose('policy', { type: PolicyType, description: 'The policy as it stands then.' }),
+    policy: t.expose('policy', { type: PolicyType, description: 'The policy after that.' }),
   }),
 });
 
@@ -113,7 +113,7 @@ const DeletePolicyPayloadType = builder.objectRef<DeletePolicyPayload>('DeletePo
 
 const PutPolicyResult = resultType('PutPolicyResult', {
   description:
-    'What comes of putPolicy. An AccessDeniedError names POLICY_WRITE, or a right that the policy would give and the author ' +
+    'The result of putPolicy. An AccessDeniedError names POLICY_WRITE, or a right that the policy would give and the author ' +
     'does not hold; an InvalidInputError of the code POLICY_LOCKOUT one that would take the last POLICY_WRITE from its author.',
   payloads: [PolicyPayloadType],
   errors: [InvalidInputErrorType, AccessDeniedErrorType, ConflictErrorType],
@@ -121,7 +121,7 @@ const PutPolicyResult = resultType('PutPolicyResult', {
 
 const DeletePolicyResult = resultType('DeletePolicyResult', {
   description:
-    'What comes of deletePolicy. Who deletes a DENY must hold what it denied, and keep a right to write policies.',
+    'The result of deletePolicy. A caller that deletes a DENY must hold what it denied, and must keep a right to write policies.',
   payloads: [DeletePolicyPayloadType],
   errors: [InvalidInputErrorType, NotFoundErrorType, AccessDeniedErrorType, ConflictErrorType],
 });
@@ -131,7 +131,7 @@ builder.mutationFields((t) => ({
     type: PutPolicyResult,
     nullable: true,
     description:
-      'Creates a policy in the scope of the caller, or replaces it (POLICY_WRITE). Nobody gives what they do not hold.',
+      'Creates a policy in the scope of the caller, or replaces it (POLICY_WRITE). An author cannot grant a right that it does not hold.',
     args: { input: t.arg({ type: PutPolicyInput, required: true, description: 'The policy.' }) },
     resolve: (_, { input }, ctx) => outcome(putPolicy(ctx, input)),
   }),

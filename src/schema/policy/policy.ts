@@ -64,7 +64,7 @@ PolicyType.implement({
   interfaces: () => [NodeInterface],
   fields: (t) => ({
     id: t.id({
-      description: 'The id of the policy, by which `node` fetches it again.',
+      description: 'The id of the policy for `node`.',
       resolve: ({ region, key }) => encodeGlobalId('Policy', region.name, key),
     }),
     name: t.exposeString('name', { description: 'The name of the policy.' }),
@@ -108,7 +108,7 @@ PolicyType.implement({
 const PolicyConnection = connectionType('Policy', 'policies', PolicyType);
 
 export const MatchedStatementType = builder.objectRef<MatchedStatement>('MatchedStatement').implement({
-  description: 'A statement that made a decision.',
+  description: 'A statement that decided.',
   fields: (t) => ({
     policy: t.exposeString('policy', { description: 'The name of the policy.' }),
     statement: t.string({

@@ -13,12 +13,12 @@ const FolderType = builder.objectRef<Folder>('Folder');
 
 FolderType.implement({
   description:
-    'A folder of the tree of paths. The root always exists, any other while it holds a secret, at whatever depth, that ' +
+    'A folder in the tree of paths. The root always exists. Any other exists while it holds a secret, at any depth, that ' +
     'the caller may find. A folder and a secret may have the same path.',
   interfaces: [NodeInterface, PathNodeInterface],
   fields: (t) => ({
     id: t.id({
-      description: 'The id of the folder, by which `node` fetches it again.',
+      description: 'The id of the folder for `node`.',
       resolve: ({ region, path }) => encodeGlobalId('Folder', region.name, path),
     }),
     parent: t.field({
@@ -48,7 +48,7 @@ builder.queryField('folder', (t) =>
         type: 'FolderPath',
         required: true,
         defaultValue: '/',
-        description: 'The path of the folder. Left out: the root.',
+        description: 'The path of the folder. Default: the root.',
       }),
       region: t.arg.string(regionOption),
     },

@@ -4,7 +4,7 @@ import { builder } from '../builder.ts';
 import { connectionType } from '../connection.ts';
 
 export const PathNodeInterface = builder.interfaceRef<PathNode>('PathNode').implement({
-  description: 'What stands at a path: a folder or a secret.',
+  description: 'An item at a path: a folder or a secret.',
   resolveType: (node) => ('id' in node ? 'Secret' : 'Folder'),
   fields: (t) => ({
     path: t.exposeString('path', { description: 'The whole path, from `/` on.' }),

@@ -4,7 +4,7 @@ import { SecretEventKindEnum } from '../enums.ts';
 import { regionOption } from '../input-options.ts';
 
 const SecretEventType = builder.objectRef<SecretEvent>('SecretEvent').implement({
-  description: 'A change of a secret, told to who follows. It never holds a value.',
+  description: 'A change of a secret, sent to followers. It never holds a value.',
   fields: (t) => ({
     cursor: t.exposeString('cursor', {
       description: 'The place of this event: give the last one as `after` to go on.',
@@ -34,11 +34,11 @@ builder.subscriptionField('secretEvents', (t) =>
         required: true,
         defaultValue: '/',
         description:
-          'Only secrets below this folder, at whatever depth; the secret of that very path is left out.',
+          'Only secrets below this folder, at any depth. A secret at exactly this path is excluded.',
       }),
       region: t.arg.string(regionOption),
       after: t.arg.string({
-        description: 'Begin right after the event of this cursor. Left out: with what happens from now on.',
+        description: 'Begin right after the event with this cursor. Default: begin now.',
       }),
     },
     subscribe: (_, args, ctx) => secretEvents(ctx, args),

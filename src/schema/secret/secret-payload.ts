@@ -45,13 +45,13 @@ const CreateSecretInput = builder.inputType('CreateSecretInput', {
     path: t.field({
       type: 'SecretPath',
       required: true,
-      description: 'Where the secret is to stand. It cannot be changed.',
+      description: 'The path of the new secret. It cannot be changed.',
     }),
     region: t.string(regionOption),
     kmsKeyIdentity: t.string({
       required: true,
       description:
-        'The identity of the KMS key that is to protect the values: active, in the same region and scope.',
+        'The identity of the KMS key that will protect the values: active, in the same region and scope.',
     }),
     value: t.field({
       type: SecretValueInput,
@@ -71,15 +71,14 @@ const CreateSecretInput = builder.inputType('CreateSecretInput', {
     }),
     accessPolicy: t.field({
       type: AccessPolicyInput,
-      description:
-        'When and from where the values may be used. Left out: whenever and wherever rights allow.',
+      description: 'When and from where the values may be used. Default: whenever and wherever rights allow.',
     }),
     idempotencyKey: t.string(idempotencyKeyOption),
   }),
 });
 
 const CreateSecretResult = resultType('CreateSecretResult', {
-  description: 'What comes of createSecret.',
+  description: 'The result of createSecret.',
   payloads: [SecretVersionPayloadType],
   errors: [
     InvalidInputErrorType,
@@ -91,7 +90,7 @@ const CreateSecretResult = resultType('CreateSecretResult', {
 });
 
 const UpdateSecretInput = builder.inputType('UpdateSecretInput', {
-  description: 'Changes to the metadata of a secret. What is left out stays as it is.',
+  description: 'Changes to the metadata of a secret. Omitted members stay as they are.',
   fields: (t) => ({
     path: t.field({ type: 'SecretPath', required: true, description: 'The path of the secret.' }),
     region: t.string(regionOption),
@@ -110,7 +109,7 @@ const UpdateSecretInput = builder.inputType('UpdateSecretInput', {
 });
 
 const UpdateSecretResult = resultType('UpdateSecretResult', {
-  description: 'What comes of updateSecret.',
+  description: 'The result of updateSecret.',
   payloads: [SecretPayloadType],
   errors: [InvalidInputErrorType, NotFoundErrorType, AccessDeniedErrorType, ConflictErrorType],
 });
@@ -122,20 +121,20 @@ const SetSecretAccessPolicyInput = builder.inputType('SetSecretAccessPolicyInput
     region: t.string(regionOption),
     accessPolicy: t.field({
       type: AccessPolicyInput,
-      description: 'The whole new policy; null clears it, leaving it out is refused.',
+      description: 'The whole new policy; null clears it. It must not be omitted.',
     }),
     expectedObjectVersion: t.int(expectedObjectVersionOption),
   }),
 });
 
 const SetSecretAccessPolicyResult = resultType('SetSecretAccessPolicyResult', {
-  description: 'What comes of setSecretAccessPolicy.',
+  description: 'The result of setSecretAccessPolicy.',
   payloads: [SecretPayloadType],
   errors: [InvalidInputErrorType, NotFoundErrorType, AccessDeniedErrorType, ConflictErrorType],
 });
 
 const DeleteSecretInput = builder.inputType('DeleteSecretInput', {
-  description: 'Which secret is to be deleted, and how long it can be restored.',
+  description: 'Which secret to delete, and how long it can be restored.',
   fields: (t) => ({
     path: t.field({ type: 'SecretPath', required: true, description: 'The path of the secret.' }),
     region: t.string(regionOption),
@@ -143,15 +142,15 @@ const DeleteSecretInput = builder.inputType('DeleteSecretInput', {
       required: true,
       defaultValue: 30,
       description:
-        'For how many days the secret can be restored, 0 to 90. 0 removes it at once and for good, which needs ' +
-        'SECRET_PURGE besides.',
+        'The number of days for which the secret can be restored, 0 to 90. 0 removes it at once and permanently, which ' +
+        'also needs SECRET_PURGE.',
     }),
   }),
 });
 
 const DeleteSecretResult = resultType<SecretPayload | PurgeSecretPayload>('DeleteSecretResult', {
   description:
-    'What comes of deleteSecret: the waiting secret, or with a recovery window of 0 the id of the removed one.',
+    'The result of deleteSecret: the waiting secret, or with a recovery window of 0 the id of the removed one.',
   payloads: [SecretPayloadType, PurgeSecretPayloadType] as PothosSchemaTypes.ObjectRef<
     Types,
     SecretPayload | PurgeSecretPayload
@@ -161,20 +160,20 @@ const DeleteSecretResult = resultType<SecretPayload | PurgeSecretPayload>('Delet
 });
 
 const RestoreSecretInput = builder.inputType('RestoreSecretInput', {
-  description: 'Which deleted secret is to be restored, and where to.',
+  description: 'Which deleted secret to restore, and to which path.',
   fields: (t) => ({
     id: t.id({ required: true, description: 'The id of the deleted secret.' }),
     path: t.field({
       type: 'SecretPath',
       description:
-        'Where to, if its own path is taken or another is wanted. A move needs SECRET_GET_VALUE on the old path, ' +
-        'SECRET_CREATE on the new one and KMS_KEY_USE besides. Left out: its own path.',
+        'The path to restore to, if its old path is taken or another is wanted. A move also needs SECRET_GET_VALUE on the ' +
+        'old path, SECRET_CREATE on the new one, and KMS_KEY_USE. Default: its old path.',
     }),
   }),
 });
 
 const RestoreSecretResult = resultType('RestoreSecretResult', {
-  description: 'What comes of restoreSecret.',
+  description: 'The result of restoreSecret.',
   payloads: [SecretPayloadType],
   errors: [
     InvalidInputErrorType,
@@ -186,12 +185,12 @@ const RestoreSecretResult = resultType('RestoreSecretResult', {
 });
 
 const PurgeSecretInput = builder.inputType('PurgeSecretInput', {
-  description: 'Which deleted secret is to be removed for good.',
+  description: 'Which deleted secret to remove permanently.',
   fields: (t) => ({ id: t.id({ required: true, description: 'The id of the deleted secret.' }) }),
 });
 
 const PurgeSecretResult = resultType('PurgeSecretResult', {
-  description: 'What comes of purgeSecret.',
+  description: 'The result of purgeSecret.',
   payloads: [PurgeSecretPayloadType],
   errors: [InvalidInputErrorType, NotFoundErrorType, AccessDeniedErrorType],
 });

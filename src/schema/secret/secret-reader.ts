@@ -4,7 +4,7 @@ import { connectionType } from '../connection.ts';
 import { IdentityType } from '../identity.ts';
 
 const SecretReaderType = builder.objectRef<SecretReader>('SecretReader').implement({
-  description: 'Somebody who read values of a secret.',
+  description: 'An identity that read values of a secret.',
   fields: (t) => ({
     reader: t.field({
       type: IdentityType,
@@ -13,10 +13,10 @@ const SecretReaderType = builder.objectRef<SecretReader>('SecretReader').impleme
     }),
     reads: t.field({
       type: 'SafeInt',
-      description: 'How often, in the time asked for.',
+      description: 'How many reads it made in the time asked for.',
       resolve: ({ reads }) => reads,
     }),
-    lastReadAt: t.expose('lastReadAt', { type: 'DateTime', description: 'When it was for the last time.' }),
+    lastReadAt: t.expose('lastReadAt', { type: 'DateTime', description: 'When it last did so.' }),
   }),
 });
 

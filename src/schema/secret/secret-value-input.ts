@@ -45,7 +45,7 @@ const PasswordInput = builder.inputType('PasswordInput', {
 });
 
 const GenerateSecretInput = builder.inputType('GenerateSecretInput', {
-  description: 'How the service is to make the value, which nobody sees until it is read. Give exactly one.',
+  description: 'How the service generates the value, which nobody sees until it is read. Give exactly one.',
   isOneOf: true,
   fields: (t) => ({
     randomBytes: t.field({ type: RandomBytesInput, description: 'Random bytes.' }),

@@ -17,8 +17,8 @@ import {
 } from '../user-error.ts';
 
 const TEXTS = {
-  version: 'The number of the version, 1 or more. Left out: the current one.',
-  keys: 'Only for a KEY_VALUE: open just the entries of these names, 1 to 256, each named once. Left out: all.',
+  version: 'The number of the version, 1 or more. Default: the current one.',
+  keys: 'Only for a KEY_VALUE: open just the entries of these names, 1 to 256, each named once. Default: all.',
 } as const;
 
 const SecretKeyValueType = builder.objectRef<SecretEntry>('SecretKeyValue').implement({
@@ -62,7 +62,7 @@ const SecretValueType = builder.objectRef<SecretValue>('SecretValue').implement(
 });
 
 const GetSecretValueInput = builder.inputType('GetSecretValueInput', {
-  description: 'Which value is to be read.',
+  description: 'Which value to read.',
   fields: (t) => ({
     path: t.field({ type: 'SecretPath', required: true, description: 'The path of the secret.' }),
     region: t.string(regionOption),
@@ -72,7 +72,7 @@ const GetSecretValueInput = builder.inputType('GetSecretValueInput', {
 });
 
 const GetSecretValuesItem = builder.inputType('GetSecretValuesItem', {
-  description: 'One of several values to be read.',
+  description: 'One of several values to read.',
   fields: (t) => ({
     path: t.field({ type: 'SecretPath', required: true, description: 'The path of the secret.' }),
     version: t.int({ description: TEXTS.version }),
@@ -81,7 +81,7 @@ const GetSecretValuesItem = builder.inputType('GetSecretValuesItem', {
 });
 
 const GetSecretValuesInput = builder.inputType('GetSecretValuesInput', {
-  description: 'Which values are to be read together.',
+  description: 'Which values to read together.',
   fields: (t) => ({
     region: t.string(regionOption),
     secrets: t.field({
@@ -93,7 +93,7 @@ const GetSecretValuesInput = builder.inputType('GetSecretValuesInput', {
 });
 
 const GetSecretValueResult = resultType('GetSecretValueResult', {
-  description: 'What comes of reading a value.',
+  description: 'The result of reading a value.',
   payloads: [SecretValueType],
   errors: [
     InvalidInputErrorType,
@@ -107,13 +107,13 @@ const GetSecretValueResult = resultType('GetSecretValueResult', {
 const GetSecretValuesPayloadType = builder
   .objectRef<GetSecretValuesPayload>('GetSecretValuesPayload')
   .implement({
-    description: 'What came of each of several reads.',
+    description: 'The results of several reads.',
     fields: (t) => ({
       results: t.field({
         type: [GetSecretValueResult],
         nullable: { list: false, items: true },
         description:
-          'One result for each value asked for, in the same order. Null for one that failed for no reason of the caller.',
+          'One result for each value asked for, in the same order. Null for one that failed through no fault of the caller.',
         resolve: ({ results }) => results.map(item),
       }),
     }),
@@ -121,7 +121,7 @@ const GetSecretValuesPayloadType = builder
 
 const GetSecretValuesResult = resultType('GetSecretValuesResult', {
   description:
-    'What comes of getSecretValues: a result for each value, or the rule that the whole batch breaks.',
+    'The result of getSecretValues: a result for each value, or the rule that the whole batch breaks.',
   payloads: [GetSecretValuesPayloadType],
   errors: [InvalidInputErrorType],
 });
@@ -138,7 +138,7 @@ builder.queryFields((t) => ({
   getSecretValues: t.field({
     type: GetSecretValuesResult,
     nullable: true,
-    description: 'Reads and decrypts several values together. Each succeeds or fails by itself.',
+    description: 'Reads and decrypts several values together. Each succeeds or fails independently.',
     args: { input: t.arg({ type: GetSecretValuesInput, required: true, description: 'Which values.' }) },
     resolve: (_, { input }, ctx) => outcome(getSecretValues(ctx, input)),
   }),

@@ -29,13 +29,13 @@ SecretVersionType.implement({
   interfaces: [NodeInterface],
   fields: (t) => ({
     id: t.id({
-      description: 'The id of the version, by which `node` fetches it again.',
+      description: 'The id of the version for `node`.',
       resolve: ({ secret, number }) =>
         encodeGlobalId('SecretVersion', secret.region.name, `${secret.id}/${number}`),
     }),
     number: t.exposeInt('number', {
       description:
-        'The number within its secret: 1 for the first, then one more each; numbers are never reused.',
+        'The number within its secret: 1 for the first version, one more for each that follows. Numbers are never reused.',
     }),
     status: t.expose('status', {
       type: SecretVersionStatusEnum,
@@ -45,7 +45,7 @@ SecretVersionType.implement({
       type: SecretVersionStageEnum,
       nullable: true,
       description:
-        'CURRENT on the latest active version, PREVIOUS on the active one next before it, else null.',
+        'CURRENT for the latest active version, PREVIOUS for the newest active one before it, otherwise null.',
       resolve: (version, _, ctx) => stageOf(ctx, version),
     }),
     valueFormat: t.expose('valueFormat', {
@@ -118,7 +118,7 @@ const PutSecretValueInput = builder.inputType('PutSecretValueInput', {
 });
 
 const PutSecretValueResult = resultType('PutSecretValueResult', {
-  description: 'What comes of putSecretValue.',
+  description: 'The result of putSecretValue.',
   payloads: [SecretVersionPayloadType],
   errors: [
     InvalidInputErrorType,
@@ -130,7 +130,7 @@ const PutSecretValueResult = resultType('PutSecretValueResult', {
 });
 
 const RollbackSecretInput = builder.inputType('RollbackSecretInput', {
-  description: 'Which older value is to become current again.',
+  description: 'Which older value to make current again.',
   fields: (t) => ({
     path: t.field({ type: 'SecretPath', required: true, description: 'The path of the secret.' }),
     region: t.string(regionOption),
@@ -144,7 +144,7 @@ const RollbackSecretInput = builder.inputType('RollbackSecretInput', {
 });
 
 const RollbackSecretResult = resultType('RollbackSecretResult', {
-  description: 'What comes of rollbackSecret.',
+  description: 'The result of rollbackSecret.',
   payloads: [SecretVersionPayloadType],
   errors: [
     InvalidInputErrorType,
@@ -157,7 +157,7 @@ const RollbackSecretResult = resultType('RollbackSecretResult', {
 });
 
 const DestroySecretVersionInput = builder.inputType('DestroySecretVersionInput', {
-  description: 'Which version is to lose its value.',
+  description: 'Which version to destroy.',
   fields: (t) => ({
     path: t.field({ type: 'SecretPath', required: true, description: 'The path of the secret.' }),
     region: t.string(regionOption),
@@ -166,7 +166,7 @@ const DestroySecretVersionInput = builder.inputType('DestroySecretVersionInput',
 });
 
 const DestroySecretVersionResult = resultType('DestroySecretVersionResult', {
-  description: 'What comes of destroySecretVersion.',
+  description: 'The result of destroySecretVersion.',
   payloads: [SecretVersionPayloadType],
   errors: [InvalidInputErrorType, NotFoundErrorType, AccessDeniedErrorType],
 });
@@ -194,8 +194,8 @@ builder.mutationFields((t) => ({
     type: DestroySecretVersionResult,
     nullable: true,
     description:
-      'Destroys the value of a version at once and for good. When it was the current one, the active version next ' +
-      'before it becomes current. Destroying again answers the same.',
+      'Destroys the value of a version at once and permanently. If it was the current version, the newest active version ' +
+      'before it becomes current. Destroying it again answers the same.',
     args: {
       input: t.arg({
         type: DestroySecretVersionInput,

@@ -25,8 +25,7 @@ SecretType.implement({
   interfaces: () => [NodeInterface, PathNodeInterface],
   fields: (t) => ({
     id: t.id({
-      description:
-        'The id of the secret, by which `node` fetches it again. A new secret at the same path has another.',
+      description: 'The id of the secret for `node`. A new secret at the same path has another.',
       resolve: ({ region, id }) => encodeGlobalId('Secret', region.name, id),
     }),
     region: t.string({
@@ -74,14 +73,14 @@ SecretType.implement({
       description: 'One version, or the current one; null when there is none.',
       args: {
         number: t.arg.int({
-          description: 'The number of the version, 1 or more. Left out: the current one.',
+          description: 'The number of the version, 1 or more. Default: the current one.',
         }),
       },
       resolve: (parent, { number }, ctx) => secretVersion(ctx, parent, number),
     }),
     versions: t.field({
       type: SecretVersionConnection,
-      description: 'All versions that ever were, destroyed ones included, newest first.',
+      description: 'All versions, destroyed ones included, newest first.',
       args: pageArguments(),
       resolve: (parent, args) => secretVersions(parent, args),
     }),
@@ -89,7 +88,7 @@ SecretType.implement({
       type: AccessPolicyType,
       nullable: true,
       description:
-        'When and from where the values may be used, on top of all rights; null for no such conditions.',
+        'When and from where the values may be used, in addition to all rights; null for no such conditions.',
     }),
     objectVersion: t.exposeInt('objectVersion', {
       description:
@@ -143,12 +142,11 @@ builder.objectField(SecretConnection, 'totalCount', (t) =>
 );
 
 const SecretFilter = builder.inputType('SecretFilter', {
-  description: 'Which secrets a list is to hold: those that meet everything given.',
+  description: 'Which secrets to list: those that match everything given.',
   fields: (t) => ({
     pathPrefix: t.field({
       type: 'FolderPath',
-      description:
-        'Only secrets below this folder, at whatever depth; the secret of that very path is left out.',
+      description: 'Only secrets below this folder, at any depth. A secret at exactly this path is excluded.',
     }),
     labels: t.field({
       type: [LabelInput],
@@ -160,7 +158,8 @@ const SecretFilter = builder.inputType('SecretFilter', {
       description: 'Only secrets whose values were never read, or last read before this instant.',
     }),
     search: t.string({
-      description: 'Only secrets with this text in path or description, case aside. 1 to 256 characters.',
+      description:
+        'Only secrets with this text in their path or description, ignoring case. 1 to 256 characters.',
     }),
   }),
 });
@@ -192,8 +191,8 @@ builder.queryFields((t) => ({
       'The secrets that the caller may find (SECRET_LIST and SECRET_READ), by path unless ordered otherwise.',
     args: {
       region: t.arg.string(regionOption),
-      filter: t.arg({ type: SecretFilter, description: 'Which secrets. Left out: all.' }),
-      orderBy: t.arg({ type: SecretOrder, description: 'In which order. Left out: by path, ascending.' }),
+      filter: t.arg({ type: SecretFilter, description: 'Which secrets. Default: all.' }),
+      orderBy: t.arg({ type: SecretOrder, description: 'The order. Default: by path, ascending.' }),
       ...pageArguments(),
     },
     resolve: (_, args, ctx) => secrets(ctx, args),
