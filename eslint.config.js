@@ -4,7 +4,14 @@ import { defineConfig, globalIgnores } from 'eslint/config';
 import tseslint from 'typescript-eslint';
 
 export default defineConfig(
-  globalIgnores(['src/db/generated', 'test/support/generated', 'node_modules', '.strongroom', 'coverage']),
+  globalIgnores([
+    'src/db/generated',
+    'test/support/generated',
+    'node_modules',
+    '.strongroom',
+    'coverage',
+    'packages/*/dist',
+  ]),
   {
     files: ['**/*.ts'],
     extends: [js.configs.recommended, tseslint.configs.strictTypeChecked],

@@ -4,7 +4,7 @@ export default defineConfig({
   // One copy of graphql for our code and its libraries: vitest would take the .mjs for ours and the .js for theirs.
   resolve: { alias: [{ find: /^graphql$/, replacement: 'graphql/index.js' }] },
   test: {
-    include: ['test/**/*.test.ts'],
+    include: ['test/**/*.test.ts', 'packages/*/test/**/*.test.ts'],
     globalSetup: ['test/support/postgres.ts'],
     pool: 'forks',
     // Files of one worker share what they import: loading the service anew for each took as long as the tests. So no file
