@@ -3,6 +3,7 @@ import { allowAuditRetention } from '../db/audit/allow-audit-retention.ts';
 import { Database } from '../db/database.ts';
 import type { EmbeddedPostgres } from '../db/embedded/embedded-postgres.ts';
 import { migrate } from '../db/migrate/migrate.ts';
+import { MigrationError } from '../db/migrate/migration-error.ts';
 import { Notifications } from '../db/notifications.ts';
 import { errorFacts, type Logger } from '../http/log.ts';
 import { KeyCache } from '../kms/keys/key-cache.ts';
@@ -59,7 +60,7 @@ export async function prepareRegion(
   } catch (error) {
     throw new StartError(
       `The database of region ${name} could not be opened or migrated: see DATABASE_URL or STRONGROOM_REGIONS. ` +
-        JSON.stringify(errorFacts(error)),
+        (error instanceof MigrationError ? error.message : JSON.stringify(errorFacts(error))),
     );
   }
   return {

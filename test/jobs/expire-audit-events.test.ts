@@ -8,6 +8,7 @@ import { signCheckpoints } from '../../src/jobs/sign-checkpoints.ts';
 import type { ChainRegion } from '../../src/resolvers/audit/audit-signer.ts';
 import * as doc from '../e2e/documents.ts';
 import { regionOfApp } from '../support/region-of-app.ts';
+import { writeOldEvents } from '../support/write-old-events.ts';
 import { data, freshPath, type TestApp, testApp } from '../support/test-app.ts';
 
 const DAYS = 30;
@@ -32,29 +33,8 @@ const read = async (times: number) => {
   for (let n = 0; n < times; n++) await app.gql(doc.GET, { input: { path } });
 };
 /** The chain of another organisation, written through the service's own role with times of long ago. */
-async function writeOld(organisation: string, days: readonly number[]): Promise<void> {
-  const { record } = await import('../../src/audit/record.ts');
-  for (const age of days) {
-    const actor = {
-      ...{ organisation, project: '', subject: 'old', issuer: 'https://id.example', roles: [] },
-      ...{ requestId: 'r', sourceIp: null, userAgent: null },
-    };
-    await region.db.transaction((tx) =>
-      record(tx, region.name, actor, new Date(NOW.getTime() - age * 86_400_000), [
-        {
-          ...{
-            action: 'secret.update',
-            outcome: 'SUCCESS',
-            errorCode: null,
-            resourceType: 'secret',
-            resource: path,
-          },
-          ...{ resourceId: null, version: null, details: {}, effects: [] },
-        },
-      ]),
-    );
-  }
-}
+const writeOld = (organisation: string, days: readonly number[]) =>
+  writeOldEvents(region, organisation, days, NOW);
 const sequences = async (organisation: string) =>
   (
     await app.database.query<{ sequence: string }>(

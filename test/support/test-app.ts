@@ -67,6 +67,8 @@ export interface TestApp {
   again(environment: Environment): Promise<TestApp>;
   /** Another gateway on the same database and data directory, with a clock of its own; closed before this one. */
   peer(environment?: Environment): Promise<TestApp>;
+  /** Starts the stopped service on another database, with the same data directory. */
+  on(databaseUrl: string): Promise<TestApp>;
   /** Stops the service and leaves its database and data directory. */
   stop(): Promise<void>;
   close(): Promise<void>;
@@ -93,6 +95,12 @@ export async function testApp(
   await admin.query(`CREATE DATABASE ${name} TEMPLATE ${TEMPLATE}`);
   await admin.end();
   return startApp({ dataDir, databaseUrl: databaseUrl(server, name), environment, options });
+}
+
+/** The service on a database that the test has made, to be migrated by the start. */
+export async function testAppOn(databaseUrl: string, environment: Environment = {}): Promise<TestApp> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'strongroom-app-'));
+  return startApp({ dataDir, databaseUrl, environment, options: {} });
 }
 
 async function startApp(place: Place): Promise<TestApp> {
@@ -159,6 +167,7 @@ async function startApp(place: Place): Promise<TestApp> {
       return { ...peer, close: () => peer.stop() };
     },
     again: (environment) => startApp({ ...place, environment: { ...place.environment, ...environment } }),
+    on: (databaseUrl) => startApp({ ...place, databaseUrl }),
     stop: close,
     restart: async () => {
       await close();

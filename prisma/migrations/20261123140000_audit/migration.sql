@@ -98,7 +98,7 @@ CREATE UNIQUE INDEX "audit_retention_one_row" ON "audit_retention"((true));
 -- Removes the oldest events up to the organisation's newest retention checkpoint, at most p_most of them, and answers how
 -- many. Whatever the checkpoint says, and whoever calls, an event that is too young stays, and all that follow it.
 CREATE FUNCTION "expire_audit_events"("p_organisation" TEXT, "p_most" INTEGER) RETURNS INTEGER
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public SET strongroom.audit_retention = 'on' AS $$
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
 DECLARE
     cutoff TIMESTAMPTZ;
     through BIGINT;
@@ -116,9 +116,12 @@ BEGIN
         SELECT o.sequence, o.at FROM public.audit_event o
         WHERE o.organisation = p_organisation AND o.sequence <= through ORDER BY o.sequence LIMIT p_most
     ) e;
+    -- Not a setting of the function, which only a superuser may give it.
+    PERFORM set_config('strongroom.audit_retention', 'on', true);
     DELETE FROM public.audit_event e
     WHERE e.organisation = p_organisation AND e.sequence <= through AND e.sequence < coalesce(young, through + 1);
     GET DIAGNOSTICS removed = ROW_COUNT;
+    PERFORM set_config('strongroom.audit_retention', 'off', true);
     DELETE FROM public.audit_span s
     WHERE s.organisation = p_organisation AND s.last_sequence < coalesce(
         (SELECT min(e.sequence) FROM public.audit_event e WHERE e.organisation = p_organisation), through + 1

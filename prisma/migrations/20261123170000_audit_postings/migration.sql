@@ -125,7 +125,7 @@ CREATE TRIGGER "audit_head_span" AFTER UPDATE OF "sequence" ON "audit_head"
 
 -- As before, with the postings of the spans that go. A span of which some events stay keeps them.
 CREATE OR REPLACE FUNCTION "expire_audit_events"("p_organisation" TEXT, "p_most" INTEGER) RETURNS INTEGER
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public SET strongroom.audit_retention = 'on' AS $$
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
 DECLARE
     cutoff TIMESTAMPTZ;
     through BIGINT;
@@ -143,9 +143,12 @@ BEGIN
         SELECT o.sequence, o.at FROM public.audit_event o
         WHERE o.organisation = p_organisation AND o.sequence <= through ORDER BY o.sequence LIMIT p_most
     ) e;
+    -- Not a setting of the function, which only a superuser may give it.
+    PERFORM set_config('strongroom.audit_retention', 'on', true);
     DELETE FROM public.audit_event e
     WHERE e.organisation = p_organisation AND e.sequence <= through AND e.sequence < coalesce(young, through + 1);
     GET DIAGNOSTICS removed = ROW_COUNT;
+    PERFORM set_config('strongroom.audit_retention', 'off', true);
     WITH gone AS (
         DELETE FROM public.audit_span s
         WHERE s.organisation = p_organisation AND s.last_sequence < coalesce(

@@ -11,10 +11,23 @@ import type pg from 'pg';
  * one. Sent whole, Postgres parses the script itself and runs it as one transaction: a migration applies or does not.
  */
 class WholeScriptPg extends PrismaPg {
+  readonly #onScriptError: (error: unknown) => void;
+
+  constructor(pool: pg.Pool, onScriptError: (error: unknown) => void) {
+    super(pool);
+    this.#onScriptError = onScriptError;
+  }
+
   override async connect() {
     const adapter = await super.connect();
     adapter.executeScript = async (script) => {
-      await adapter.underlyingDriver().query(script);
+      try {
+        await adapter.underlyingDriver().query(script);
+      } catch (error) {
+        // The engine passes on neither PostgreSQL's code nor its words.
+        this.#onScriptError(error);
+        throw error;
+      }
     };
     return adapter;
   }
@@ -25,16 +38,16 @@ let loaded: Promise<typeof SchemaEngine> | undefined;
 /**
  * Prisma's own schema engine, compiled to WebAssembly: it keeps the `_prisma_migrations` table just as
  * `prisma migrate deploy` does, but needs no binary that npm would have to download. The pool stays its owner's to end.
+ * `onScriptError` gets the error of a migration's script as `pg` throws it.
  */
 export async function openSchemaEngine(
   pool: pg.Pool,
-  datamodels?: readonly (readonly [string, string])[],
+  onScriptError: (error: unknown) => void = () => undefined,
 ): Promise<SchemaEngine> {
   loaded ??= load();
   const engine = await loaded;
-  const adapter = bindMigrationAwareSqlAdapterFactory(new WholeScriptPg(pool));
-  const models = datamodels?.map(([name, text]): [string, string] => [name, text]);
-  return engine.new({ datamodels: models }, () => undefined, adapter);
+  const adapter = bindMigrationAwareSqlAdapterFactory(new WholeScriptPg(pool, onScriptError));
+  return engine.new({ datamodels: undefined }, () => undefined, adapter);
 }
 
 async function load(): Promise<typeof SchemaEngine> {
