@@ -2,7 +2,6 @@
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
-import { parseArgs } from 'node:util';
 import { genesisHash } from '../src/audit/chain.ts';
 import { exportChain } from '../src/audit/export-chain.ts';
 import { readChainState } from '../src/audit/read-chain.ts';
@@ -12,7 +11,8 @@ import { scopeName } from '../src/auth/claim-rules.ts';
 import { findAuditEvents } from '../src/db/audit/find-audit-events.ts';
 import { AuditSigner, type ChainRegion } from '../src/resolvers/audit/audit-signer.ts';
 import { parseDateTime } from '../src/resolvers/input/parse-date-time.ts';
-import { command, UsageError, withRegion } from './audit-region.ts';
+import { withRegion } from './audit-region.ts';
+import { command, readOptions, UsageError } from './command-line.ts';
 
 const PROGRESS_MS = 1_000;
 const ANY = {
@@ -34,10 +34,22 @@ interface Stretch {
   readonly until: Date | null;
 }
 
-function parse(args: string[]) {
+const USAGE = `
+npm run --silent audit:export -- --organisation <name> --out <file> [options]
+
+Writes the audit chain of an organisation as JSON Lines.
+
+  --organisation <name>  whose chain
+  --out <file>           the file to write; - is standard output
+  --region <name>        a region of STRONGROOM_REGIONS; default: the first
+  --since <instant>      from this instant on, such as 2030-01-31T00:00:00Z
+  --until <instant>      before this instant
+`;
+
+function parse() {
   const flag = { type: 'string' } as const;
   const options = { organisation: flag, region: flag, since: flag, until: flag, out: flag };
-  const { organisation, region, since, until, out } = parseArgs({ args, options }).values;
+  const { organisation, region, since, until, out } = readOptions(USAGE, options);
   if (organisation === undefined || !scopeName.safeParse(organisation).success)
     throw new UsageError('--organisation must be given, for instance acme');
   if (out === undefined) throw new UsageError('--out must be a file, or - for standard output');
@@ -117,6 +129,6 @@ async function write(out: string, source: AsyncIterable<string>): Promise<void> 
 }
 
 await command('audit:export', async () => {
-  const { stretch, region: name, out } = parse(process.argv.slice(2));
+  const { stretch, region: name, out } = parse();
   await withRegion(name, async (region) => write(out, await lines(region, stretch, new Date())));
 });

@@ -5,9 +5,7 @@ import { RootKeys } from '../src/kms/keys/root-keys.ts';
 import type { ChainRegion } from '../src/resolvers/audit/audit-signer.ts';
 import { readConfig } from '../src/server/config/config.ts';
 import { openRootKeyFile } from '../src/server/root-key-file.ts';
-
-/** What the user can put right: its message is all that is printed. */
-export class UsageError extends Error {}
+import { UsageError } from './command-line.ts';
 
 /**
  * Runs `work` on a region as the environment configures it, beside the service or without it: an embedded Postgres that runs
@@ -39,19 +37,5 @@ export async function withRegion<T>(
     }
   } finally {
     await embedded?.close();
-  }
-}
-
-/** Runs a command: what it throws becomes a line on standard error and an exit status. */
-export async function command(name: string, run: () => Promise<void>): Promise<void> {
-  try {
-    await run();
-  } catch (error) {
-    const code = (error as { code?: unknown } | null)?.code;
-    // Of an error that has a code the code is told, not the message: a database quotes what it failed on.
-    const told = typeof code !== 'string' || code.startsWith('ERR_PARSE_ARGS');
-    const text = told && error instanceof Error ? error.message : `failed (${String(code)})`;
-    process.stderr.write(`${name}: ${text}\n`);
-    process.exitCode = 1;
   }
 }

@@ -1,7 +1,8 @@
 /**
  * Verifies an audit export: `npm run --silent audit:verify -- file [--public-key base64] [--after earlier-file]`. It needs
  * no database, and nothing of Strongroom: docs/audit.md says what it computes. Exit status 0: it holds. 1: it does not, and
- * standard output names the first broken sequence. 2: the file cannot be read as an export.
+ * standard output names the first broken sequence. 2: the file cannot be read as an export. 3: it is consistent, but nobody's
+ * signature was checked, for no key was given with --public-key.
  */
 import { createHash, createPublicKey, verify } from 'node:crypto';
 import { open } from 'node:fs/promises';
@@ -148,7 +149,7 @@ async function verifyFile(file: string, earlier: Verified | null): Promise<Verif
   if (last.sequence > 0) requireSigned(header, end['checkpoint'], 'strongroom/audit-checkpoint/1', last);
   if (earlier && earlier.sequence > last.sequence)
     throw new Broken(last.sequence + 1, 'the earlier export goes further');
-  const trust = pinned ? 'signed by the key given' : 'signed by a key of its own: give --public-key';
+  const trust = pinned ? 'signed by the key given' : 'signed by a key that the file itself names';
   const first = number(header, 'firstSequence');
   const part =
     first === 1 ? '' : header['retention'] ? ', after retention' : ', a part: the rest is not here';
@@ -171,8 +172,23 @@ function requirePublicKey(key: string): void {
   );
 }
 
+const USAGE = `
+npm run --silent audit:verify -- <file> --public-key <base64> [--after <earlier file>]
+
+Verifies an audit export without the service and its database.
+
+  --public-key <base64>   a key of audit:public-key that you trust; may be given several times
+  --after <earlier file>  an export that was verified before; the new one must continue it
+
+Exit status: 0 it holds. 1 it does not. 2 it cannot be read. 3 it is consistent, but no key was given to check its signature.
+`;
+
 let pinned: readonly string[] | undefined;
 let reading = '';
+if (process.argv.includes('--help') || process.argv.includes('-h')) {
+  process.stdout.write(`${USAGE.trim()}\n`);
+  process.exit(0);
+}
 try {
   const options = { 'public-key': { type: 'string', multiple: true }, after: { type: 'string' } } as const;
   const { values, positionals } = parseArgs({ allowPositionals: true, options });
@@ -184,6 +200,12 @@ try {
   const earlier = values.after === undefined ? null : await verifyFile(values.after, null);
   reading = file;
   await verifyFile(file, earlier);
+  if (!pinned) {
+    process.stdout.write(
+      `${file}: the events are consistent, but nobody's signature was checked. Whoever wrote the file could have made them up: give --public-key.\n`,
+    );
+    process.exitCode = 3;
+  }
 } catch (error) {
   const why = error instanceof Unreadable ? error.message : 'it cannot be read, or is malformed';
   if (error instanceof Broken)

@@ -1,32 +1,32 @@
 /** Prints an access token of the development issuer: `npm run --silent token -- --organisation acme --roles strongroom:admin`. */
 import { existsSync } from 'node:fs';
-import { parseArgs } from 'node:util';
 import type { z } from 'zod';
 import { identityName, roleNames, scopeName, scopeNames } from '../src/auth/claim-rules.ts';
 import { openDevelopmentIssuer } from '../src/auth/development-issuer.ts';
+import { readOptions, UsageError } from './command-line.ts';
 
 const UNIT_SECONDS = { s: 1, m: 60, h: 3_600, d: 86_400 } as const;
 const MAX_TTL_SECONDS = 30 * UNIT_SECONDS.d;
 
-/** What the user can put right: its message is all that is printed. */
-class UsageError extends Error {}
-
 const flag = { type: 'string', multiple: true } as const;
 
-function parseFlags(args: readonly string[]) {
-  try {
-    const options = {
-      organisation: flag,
-      project: flag,
-      projects: flag,
-      roles: flag,
-      subject: flag,
-      ttl: flag,
-    };
-    return parseArgs({ args: [...args], options }).values;
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : 'the options cannot be read');
-  }
+const USAGE = `
+npm run --silent token -- --organisation <name> [options]
+
+Prints an access token of the development issuer, for the service that runs with the same STRONGROOM_DATA_DIR.
+
+  --organisation <name>  the organisation of the token
+  --project <name>       its one project
+  --projects <names>     a list of projects, separated by commas, of which a header chooses one
+  --roles <names>        roles, separated by commas, such as strongroom:admin
+  --subject <name>       whom the token names
+  --ttl <time>           how long it is valid, such as 15m, 12h or 7d; at most 30d
+`;
+
+function parseFlags() {
+  return readOptions(USAGE, {
+    ...{ organisation: flag, project: flag, projects: flag, roles: flag, subject: flag, ttl: flag },
+  });
 }
 
 function once(name: string, values: readonly string[] | undefined): string | undefined {
@@ -49,12 +49,12 @@ function parseTtlSeconds(text: string): number {
 }
 
 async function main(): Promise<string> {
-  const { env, argv } = process;
+  const { env } = process;
   const absent = 'so the development issuer does not exist: ask your identity provider for a token';
   if (env['NODE_ENV'] === 'production') throw new UsageError(`NODE_ENV is production, ${absent}`);
   if (env['STRONGROOM_ISSUERS']) throw new UsageError(`STRONGROOM_ISSUERS is set, ${absent}`);
 
-  const flags = parseFlags(argv.slice(2));
+  const flags = parseFlags();
   const organisation = once('organisation', flags.organisation);
   if (organisation === undefined) throw new UsageError('--organisation must be given, for instance acme');
   const project = check('project', scopeName.optional(), once('project', flags.project));

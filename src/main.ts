@@ -1,10 +1,35 @@
+import { parseArgs } from 'node:util';
 import { createLog, errorFacts } from './http/log.ts';
 import { announce } from './server/announce.ts';
-import { readConfig } from './server/config/config.ts';
+import { type Config, readConfig } from './server/config/config.ts';
 import { explainFailure } from './server/explain-failure.ts';
+import { StartError } from './server/start-error.ts';
+
+const USAGE = `npm start [-- --check]
+
+Starts the service as the environment configures it: see README.md.
+
+  --check  look at the configuration, databases, rights, root keys and issuers, and start nothing; ends with 0 if all is well
+`;
+
+/** The one option; anything else ends the start before it has begun. */
+function readArguments(): { readonly check?: boolean; readonly help?: boolean } {
+  try {
+    const options = { check: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } as const;
+    return parseArgs({ options }).values;
+  } catch {
+    throw new StartError('npm start knows --check and --help, and nothing else.');
+  }
+}
 
 async function main(): Promise<void> {
+  const given = readArguments();
+  if (given.help) {
+    process.stdout.write(USAGE);
+    return;
+  }
   const config = readConfig(process.env);
+  if (given.check) return checkAll(config);
   const log = createLog(config.logLevel);
   // Loaded as needed: a process that only starts others has no use for the schema and all that is behind it.
   const { start } =
@@ -25,6 +50,16 @@ async function main(): Promise<void> {
   };
   process.once('SIGTERM', stop).once('SIGINT', stop);
   process.stdout.write(await announce(config, service));
+}
+
+async function checkAll(config: Config): Promise<void> {
+  const { check } = await import('./server/check.ts');
+  const findings = await check(config);
+  for (const { what, problem, note } of findings) {
+    const rest = [problem ?? 'ok', ...(note === undefined ? [] : [`(${note})`])].join(' ');
+    process.stdout.write(`${what}: ${rest}\n`);
+  }
+  exit(findings.every(({ problem }) => problem === null) ? 0 : 1);
 }
 
 main().catch((error: unknown) => {

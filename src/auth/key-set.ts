@@ -14,7 +14,7 @@ import type { IssuerConfig } from './issuer-config.ts';
 
 const FETCH_TIMEOUT_MS = 5_000;
 /** A `kid` that is not in the cached set has it fetched anew, but only this long after the last success. */
-const COOLDOWN_MS = 30_000;
+const COOLDOWN_MS = 5_000;
 /** How long a key that the issuer has withdrawn is still accepted at most. */
 const CACHE_MAX_AGE_MS = 600_000;
 /** Nor is an issuer that just failed asked again at once: jose's cooldown counts from the last success only. */
@@ -48,6 +48,12 @@ export function openKeySet({ issuer, keySet }: IssuerConfig): KeySet {
     }
   };
   return { find: findOrFail, generation };
+}
+
+/** Fetches and reads the key set of an issuer once. Throws what stands in the way. */
+export async function requireKeySet({ keySet }: IssuerConfig): Promise<void> {
+  if (typeof keySet !== 'string') return;
+  await createRemoteJWKSet(new URL(keySet), { timeoutDuration: FETCH_TIMEOUT_MS }).reload();
 }
 
 function isFaultOfToken(error: unknown): boolean {

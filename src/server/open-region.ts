@@ -4,6 +4,7 @@ import { Database } from '../db/database.ts';
 import type { EmbeddedPostgres } from '../db/embedded/embedded-postgres.ts';
 import { migrate } from '../db/migrate/migrate.ts';
 import { MigrationError } from '../db/migrate/migration-error.ts';
+import { usedRootKeyIds } from '../db/used-root-keys.ts';
 import { Notifications } from '../db/notifications.ts';
 import { errorFacts, type Logger } from '../http/log.ts';
 import { KeyCache } from '../kms/keys/key-cache.ts';
@@ -132,14 +133,8 @@ export async function openPreparedRegion(
 
 /** Better no service than one that answers every read with a failure, or seals under a key that nobody has backed up. */
 async function requireRootKeys({ name, db, rootKeys }: Region): Promise<void> {
-  const used = await db.client.kmsKeyVersion.findMany({
-    where: { rootKeyId: { not: null } },
-    distinct: ['rootKeyId'],
-    select: { rootKeyId: true },
-  });
-  const signing = await db.client.auditSigningKey.findMany({ select: { rootKeyId: true } });
-  const ids = new Set([...used, ...signing].map(({ rootKeyId }) => rootKeyId ?? ''));
-  const missing = [...ids].filter((id) => !rootKeys.has(id));
+  const ids = await usedRootKeyIds(db.statements.run);
+  const missing = ids.filter((id) => !rootKeys.has(id));
   if (missing.length === 0) return;
   throw new StartError(
     `The database of region ${name} holds keys under the root key ${missing.join(', ')}, which is not configured. ` +

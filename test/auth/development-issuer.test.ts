@@ -130,10 +130,10 @@ describe('npm run token', () => {
       args: ['--organisation=a', `--ttl=${ttl}`],
       message: '--ttl must be like 15m, 12h or 7d, and at most 30d',
     })),
-    { args: ['--organization=a'], message: "Unknown option '--organization'" },
+    { args: ['--organization=a'], message: "Unknown option '--organization': see --help" },
     {
       args: ['--organisation=a', 'stray'],
-      message: "Unexpected argument 'stray'. This command does not take positional arguments",
+      message: "Unexpected argument 'stray': see --help",
     },
   ])('a mistake is told by flag and rule, and gives no token: $args', async ({ args, message }) => {
     await expect(token(args)).rejects.toMatchObject({ code: 1, stdout: '', stderr: `token: ${message}\n` });

@@ -80,6 +80,17 @@ test('every key version moves under the newest root key, beside the service, and
   expect(await kmsKeysOf(app).read(path)).toBe('kept');
 });
 
+test('run too early, with the new key still behind the old one, it does not say that the new one can go', async () => {
+  const [older, newer] = [key('older'), key('newer')];
+  app = await testApp({ STRONGROOM_ROOT_KEY: older });
+  const early = await rotate(`${older},${newer}`);
+  expect(early.status).toBe(0);
+  expect(early.output).not.toContain('newer can go now');
+  expect(early.output).toContain(
+    'nothing rests on the root key newer. If it was replaced, it can go now; if it is the new',
+  );
+});
+
 test('a run that is killed leaves every version under one key or the other, and the next one ends the work', async () => {
   const [older, newer] = [key('older'), key('newer')];
   app = await testApp({ STRONGROOM_ROOT_KEY: older });

@@ -171,6 +171,7 @@ test('an export begins behind the retention checkpoint, which the verifier check
     promisify(execFile)(process.execPath, [script(name), ...args], { env });
   const out = join(app.dataDir, 'rest.jsonl');
   await run('audit-export', '--organisation', 'acme-2', '--out', out);
-  const { stdout } = await run('audit-verify', out);
+  const [, key = ''] = (await run('audit-public-key')).stdout.trim().split(' ');
+  const { stdout } = await run('audit-verify', out, '--public-key', key);
   expect(stdout).toContain('holds, 6 to 7');
 });

@@ -1,12 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
 import { createServer, type IncomingMessage, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { eventually } from '../support/eventually.ts';
 import { databaseUrl, TEMPLATE } from '../support/postgres.ts';
 
 const children = new Set<ChildProcess>();
@@ -36,8 +38,8 @@ interface Started {
   readonly output: () => string;
 }
 
-function start(environment: Record<string, string>): Started {
-  const child = spawn(process.execPath, [START], {
+function start(environment: Record<string, string>, ...args: readonly string[]): Started {
+  const child = spawn(process.execPath, [START, ...args], {
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], PORT: '0', ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -90,6 +92,66 @@ async function stop({ child }: Started): Promise<void> {
   child.kill('SIGTERM');
   expect(await exit(child)).toBe(0);
 }
+
+test('--check finds a database that is away and a root key that is lost, starts nothing and writes nothing', async () => {
+  const checked = async (environment: Record<string, string>) => {
+    const { child, output } = start(
+      { STRONGROOM_DATA_DIR: join(dataDir, 'none'), ...environment },
+      '--check',
+    );
+    const status = await exit(child);
+    return { status, lines: output().trim().split('\n') };
+  };
+  expect(await checked({ DATABASE_URL: 'postgres://nobody@127.0.0.1:9/none' })).toMatchObject({
+    status: 1,
+    lines: [
+      'configuration: ok',
+      'database of region local-1: cannot be reached: ECONNREFUSED',
+      'issuer: ok (the development issuer)',
+    ],
+  });
+  const first = await checked({ DATABASE_URL: database });
+  expect(first.status).toBe(0);
+  expect(first.lines[1]).toBe('database of region local-1: ok (0 migrations to apply)');
+  const client = new pg.Client({ connectionString: database });
+  await client.connect();
+  const wrapped = `INSERT INTO audit_signing_key (id, public_key, wrapped_private_key, root_key_id, created_at)
+    VALUES ('0000000000000000', '', '', 'of-another-time', now())`;
+  await client.query(wrapped);
+  const lost = await checked({ DATABASE_URL: database });
+  await client.query('DELETE FROM audit_signing_key');
+  await client.end();
+  expect(lost.status).toBe(1);
+  expect(lost.lines[2]).toBe('root key of region local-1: lacks of-another-time, which the database needs');
+  expect(existsSync(join(dataDir, 'none'))).toBe(false);
+});
+
+test('SIGTERM to npm start, which is what a service manager signals, ends the service and frees its port', async () => {
+  const npm = spawn('npm', ['start'], {
+    cwd: join(import.meta.dirname, '../..'),
+    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], PORT: '0', STRONGROOM_DATA_DIR: dataDir },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  children.add(npm);
+  let output = '';
+  for (const stream of [npm.stdout, npm.stderr])
+    stream.setEncoding('utf8').on('data', (chunk: string) => (output += chunk));
+  const url = await eventually(() => Promise.resolve(/listens at (\S+)\/graphql/.exec(output)?.[1]), 30_000);
+  expect((await fetch(`${url}/health`)).status).toBe(200);
+  const postmaster = join(dataDir, 'postgres', 'cluster', 'postmaster.pid');
+  expect(existsSync(postmaster)).toBe(true);
+  npm.kill('SIGTERM');
+  await exit(npm);
+  await eventually(
+    () =>
+      fetch(`${url}/health`).then(
+        () => false,
+        () => true,
+      ),
+    10_000,
+  );
+  await eventually(() => Promise.resolve(!existsSync(postmaster)), 10_000);
+});
 
 describe('a start that cannot be', () => {
   test('production with nothing configured ends with 1 and names all that is missing at once', async () => {

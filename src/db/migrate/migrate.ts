@@ -3,10 +3,9 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { migrateJobQueue } from '../job-queue.ts';
 import { MigrationError } from './migration-error.ts';
+import { MIGRATIONS } from './migrations-folder.ts';
 import { missingRights } from './missing-rights.ts';
 import { openSchemaEngine } from './schema-engine.ts';
-
-const MIGRATIONS = join(import.meta.dirname, '../../../prisma/migrations');
 
 /** Any constant: it keeps gateways that start together from migrating at once. */
 const MIGRATION_LOCK = 0x5352_4d47;
