@@ -4,19 +4,22 @@ import { connectionType } from '../connection.ts';
 import { IdentityType } from '../identity.ts';
 
 const SecretReaderType = builder.objectRef<SecretReader>('SecretReader').implement({
-  description: 'Somebody who read values of a secret.',
+  description: 'An identity that read values of a secret.',
   fields: (t) => ({
     reader: t.field({
       type: IdentityType,
-      description: 'Who it was.',
+      description: 'The identity of the reader.',
       resolve: ({ subject, issuer }) => ({ subject, issuer }),
     }),
     reads: t.field({
       type: 'SafeInt',
-      description: 'How often, in the time asked for.',
+      description: 'How often the reader read values in the requested period.',
       resolve: ({ reads }) => reads,
     }),
-    lastReadAt: t.expose('lastReadAt', { type: 'DateTime', description: 'When it was for the last time.' }),
+    lastReadAt: t.expose('lastReadAt', {
+      type: 'DateTime',
+      description: 'When the reader last read a value.',
+    }),
   }),
 });
 
