@@ -28,13 +28,13 @@ interface Shapes {
 }
 
 export const builder = new SchemaBuilder<Shapes>({
-  // The first is the outermost: nothing is resolved, nor counted, for a caller without a principal.
+  // The first plugin is the outermost: without a principal, nothing is resolved or counted.
   plugins: [ScopeAuthPlugin, 'countObjects'],
   defaultFieldNullability: false,
   scopeAuth: {
-    // Before a stream begins, and not at each of its events.
+    // Authorises once, before a stream begins, and not at each event.
     authorizeOnSubscribe: true,
-    // The type says that a principal is there; that is the HTTP layer's promise, and here it is checked.
+    // The type says that there is a principal. The HTTP layer promises that, and it is checked here.
     authScopes: (ctx) => ({ authenticated: (ctx as Partial<RequestContext>).principal != null }),
     unauthorizedError: () => new RequestError('UNAUTHENTICATED', 'A valid token is needed.'),
   },
@@ -44,17 +44,18 @@ export type Types = typeof builder extends PothosSchemaTypes.SchemaBuilder<infer
 
 builder.queryType({
   description:
-    'Everything that can be read. Root fields are nullable, so that the failure of one leaves the others.',
+    'The read operations. Root fields are nullable, so if one fails, the others still return data.',
   authScopes: { authenticated: true },
 });
 
 builder.mutationType({
-  description: 'Everything that changes something. Several in one request run one after the other.',
+  description:
+    'The operations that change something. Several mutations in one request run one after another.',
   authScopes: { authenticated: true },
 });
 
 builder.subscriptionType({
   description:
-    'Everything that can be followed, as server-sent events: a POST with `Accept: text/event-stream`.',
+    'The streams that can be followed as server-sent events. Send a POST with `Accept: text/event-stream`.',
   authScopes: { authenticated: true },
 });

@@ -2,21 +2,21 @@ import type { Connection } from '../resolvers/input/connection.ts';
 import { builder, type Types } from './builder.ts';
 
 const PageInfo = builder.objectRef<Connection<object>['pageInfo']>('PageInfo').implement({
-  description: 'Where a page stands in its list, and how to go on.',
+  description: 'The position of a page in its list, and the cursors to continue from.',
   fields: (t) => ({
     hasNextPage: t.exposeBoolean('hasNextPage', {
-      description: 'Whether more items follow: go on with `after`.',
+      description: 'Whether more items follow. Continue with `after`.',
     }),
     hasPreviousPage: t.exposeBoolean('hasPreviousPage', {
-      description: 'Whether items come before: go back with `before`.',
+      description: 'Whether items come before. Go back with `before`.',
     }),
     startCursor: t.exposeString('startCursor', {
       nullable: true,
-      description: 'The cursor of the first item of the page; null for an empty page.',
+      description: 'The cursor of the first item on the page; null if the page is empty.',
     }),
     endCursor: t.exposeString('endCursor', {
       nullable: true,
-      description: 'The cursor of the last item of the page; null for an empty page.',
+      description: 'The cursor of the last item on the page; null if the page is empty.',
     }),
   }),
 });
@@ -24,15 +24,16 @@ const PageInfo = builder.objectRef<Connection<object>['pageInfo']>('PageInfo').i
 type Edge<T> = Connection<T>['edges'][number];
 type NodeRef<T> = PothosSchemaTypes.ObjectRef<Types, T> | PothosSchemaTypes.InterfaceRef<Types, T>;
 
-/** Defines `<name>Connection` and `<name>Edge`; `items` says in the plural what the list holds. */
+/** Defines `<name>Connection` and `<name>Edge`. `items` is the plural noun for what the list holds. */
 export function connectionType<T extends object>(name: string, items: string, node: NodeRef<T>) {
   // The fields are the same for every T, and Pothos cannot type the shape of a ref that is still a parameter.
   const type = node as NodeRef<object>;
   const EdgeType = builder.objectRef<Edge<object>>(`${name}Edge`).implement({
-    description: `An item of a list of ${items}, with its place.`,
+    description: `An item in a list of ${items}, with its cursor.`,
     fields: (t) => ({
       cursor: t.exposeString('cursor', {
-        description: 'The place of this item, for `after` and `before` of the same list in the same order.',
+        description:
+          'The position of this item. Use it as `after` or `before` in the same list with the same order.',
       }),
       node: t.field({ type, description: 'The item.', resolve: (edge) => edge.node }),
     }),
@@ -44,17 +45,17 @@ export function connectionType<T extends object>(name: string, items: string, no
     fields: (t) => ({
       edges: t.field({
         type: [EdgeType],
-        description: 'The items of the page, each with its cursor.',
+        description: 'The items on the page, each with its cursor.',
         resolve: ({ edges }) => edges,
       }),
       nodes: t.field({
         type: [type],
-        description: 'The items of the page without their cursors.',
+        description: 'The items on the page, without their cursors.',
         resolve: ({ edges }) => edges.map((edge) => edge.node),
       }),
       pageInfo: t.field({
         type: PageInfo,
-        description: 'Whether there is more, and where to go on.',
+        description: 'Whether there are more items, and where to continue.',
         resolve: ({ pageInfo }) => pageInfo,
       }),
     }),
@@ -66,12 +67,14 @@ export function connectionType<T extends object>(name: string, items: string, no
 export function pageArguments() {
   return builder.args((t) => ({
     first: t.int({
-      description: 'How many items from the start or after a cursor, 1 to 100. Default without `last`: 20.',
+      description:
+        'How many items to return from the start or after a cursor, 1 to 100. The default is 20 if `last` is omitted too.',
     }),
-    after: t.string({ description: 'Begin right after the item with this cursor.' }),
+    after: t.string({ description: 'Start immediately after the item with this cursor.' }),
     last: t.int({
-      description: 'How many items from the end or before a cursor, 1 to 100. Not together with `first`.',
+      description:
+        'How many items to return from the end or before a cursor, 1 to 100. Cannot be combined with `first`.',
     }),
-    before: t.string({ description: 'End right before the item with this cursor.' }),
+    before: t.string({ description: 'End immediately before the item with this cursor.' }),
   }));
 }

@@ -4,7 +4,7 @@ import type { RequestContext } from '../resolvers/context/request-context.ts';
 import type { RequestLimits } from '../resolvers/context/request-limits.ts';
 
 declare global {
-  // eslint-disable-next-line @typescript-eslint/no-namespace -- how a Pothos plugin makes itself known
+  // eslint-disable-next-line @typescript-eslint/no-namespace -- how a Pothos plugin declares itself
   export namespace PothosSchemaTypes {
     interface Plugins<Types extends SchemaTypes> {
       countObjects: CountObjectsPlugin<Types>;
@@ -14,14 +14,14 @@ declare global {
 
 type Resolver = GraphQLFieldResolver<unknown, object, object>;
 
-/** Counts every object that is looked for towards the limit of the request, those of a list as soon as it is there. */
+/** Counts every object lookup towards the limit of the request, and the items of a list once the list is resolved. */
 class CountObjectsPlugin<Types extends SchemaTypes> extends BasePlugin<Types> {
   override wrapResolve(resolve: Resolver, field: PothosOutputFieldConfig<Types>): Resolver {
-    // The events of a stream are no answer to one request: they come for as long as it is open.
+    // The events of a stream do not answer one request: they arrive for as long as the stream is open.
     if (!answersObjects(field.type) || field.kind === 'Subscription') return resolve;
     return (parent, args, ctx, info) => {
       const { limits } = ctx as RequestContext;
-      // Before anything is fetched: past the limit not one more query is sent, and what is not there has cost one too.
+      // Counted before the fetch: past the limit, no further query is sent, and a lookup that finds nothing counts too.
       limits.countObjects(1);
       const answer: unknown = resolve(parent, args, ctx, info);
       return answer instanceof Promise

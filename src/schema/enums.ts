@@ -8,56 +8,58 @@ function described<T extends Record<string, string>>(descriptions: T) {
 }
 
 export const PermissionEnum = builder.enumType('Permission', {
-  description: 'A right that a policy allows or denies on a path, a KMS key, a policy or the audit log.',
+  description: 'A permission that a policy allows or denies on a path, a KMS key, a policy or the audit log.',
   values: described(PERMISSIONS),
 });
 
 export const SecretVersionStatusEnum = builder.enumType('SecretVersionStatus', {
-  description: "Whether a version's value is still there.",
+  description: 'Whether the value of a version still exists.',
   values: described({
-    ACTIVE: 'The value is there and can be read.',
-    DESTROYED: 'The value is gone for good; the version stays as a record.',
+    ACTIVE: 'The value exists and can be read.',
+    DESTROYED: 'The value is permanently gone. The version remains as a record.',
   }),
 });
 
 export const SecretVersionStageEnum = builder.enumType('SecretVersionStage', {
-  description: 'The role of a version now. It changes automatically as versions are written and destroyed.',
+  description:
+    'The current role of a version. It changes automatically as versions are written and destroyed.',
   values: described({
-    CURRENT: 'The latest active version: what a read without a version number answers.',
-    PREVIOUS: 'The newest active version before the current one.',
+    CURRENT: 'The latest active version. A read without a version number returns it.',
+    PREVIOUS: 'The latest active version before the current one.',
   }),
 });
 
 export const SecretValueFormatEnum = builder.enumType('SecretValueFormat', {
   description: 'The form of a value. Each version has its own.',
   values: described({
-    STRING: 'One value of 1 byte to 64 KiB.',
-    KEY_VALUE: '1 to 256 named entries, 64 KiB in all, of which any can be read alone.',
+    STRING: 'A single value of 1 byte to 64 KiB.',
+    KEY_VALUE: '1 to 256 named entries, at most 64 KiB in total. Each entry can be read on its own.',
   }),
 });
 
 export const SecretOrderFieldEnum = builder.enumType('SecretOrderField', {
-  description: 'What a list of secrets can be ordered by.',
+  description: 'The field by which a list of secrets is ordered.',
   values: described({
-    PATH: 'By path, segment by segment, bytewise.',
-    CREATED_AT: 'By the time of creation.',
-    UPDATED_AT: 'By the time of the last change of metadata or value.',
-    LAST_ACCESSED_AT: 'By the time of the last read of a value; never read comes first in ascending order.',
+    PATH: 'By path, compared segment by segment and byte by byte.',
+    CREATED_AT: 'By creation time.',
+    UPDATED_AT: 'By the time of the last change to the metadata or the value.',
+    LAST_ACCESSED_AT:
+      'By the time of the last read of a value. In ascending order, secrets that were never read come first.',
   }),
 });
 
 export const OrderDirectionEnum = builder.enumType('OrderDirection', {
-  description: 'Which end of an order comes first.',
-  values: described({ ASC: 'The smallest or oldest first.', DESC: 'The largest or newest first.' }),
+  description: 'The direction in which a list is ordered.',
+  values: described({ ASC: 'Smallest or oldest first.', DESC: 'Largest or newest first.' }),
 });
 
 export const EffectEnum = builder.enumType('Effect', {
-  description: 'What a matching condition or statement does. DENY wins over ALLOW.',
-  values: described({ ALLOW: 'What matches is let through.', DENY: 'What matches is refused.' }),
+  description: 'What a matching condition or statement does. DENY takes precedence over ALLOW.',
+  values: described({ ALLOW: 'What matches is allowed.', DENY: 'What matches is refused.' }),
 });
 
 export const WeekdayEnum = builder.enumType('Weekday', {
-  description: 'A day of the week in the time zone of its condition.',
+  description: 'A day of the week, in the time zone of its condition.',
   values: described({
     MONDAY: 'Monday.',
     TUESDAY: 'Tuesday.',
@@ -70,16 +72,17 @@ export const WeekdayEnum = builder.enumType('Weekday', {
 });
 
 export const AuditOutcomeEnum = builder.enumType('AuditOutcome', {
-  description: 'How the action of an audit event ended.',
+  description: 'The outcome of the action that an audit event records.',
   values: described({
-    SUCCESS: 'It was done.',
-    DENIED: 'It was refused: the caller lacked a right.',
-    FAILED: 'It failed for another reason, which errorCode names.',
+    SUCCESS: 'The action succeeded.',
+    DENIED: 'The action was refused because the caller lacked a permission.',
+    FAILED: 'The action failed for another reason, which errorCode names.',
   }),
 });
 
 export const KmsKeyTypeEnum = builder.enumType('KmsKeyType', {
-  description: 'The algorithm with which a KMS key wraps data keys. Keys have 256 bits, nonces 96.',
+  description:
+    'The algorithm with which a KMS key wraps data keys. Keys are 256 bits long, and nonces are 96 bits long.',
   values: described({
     AES256_GCM96: 'AES-256-GCM (NIST SP 800-38D).',
     CHACHA20_POLY1305: 'ChaCha20-Poly1305 (RFC 8439).',
@@ -91,39 +94,39 @@ export const KmsKeyStatusEnum = builder.enumType('KmsKeyStatus', {
   values: described({
     ACTIVE: 'The key seals and opens values.',
     DISABLED: 'The key seals and opens nothing until it is enabled again.',
-    PENDING_DELETION: 'The key waits for its deletion and seals and opens nothing.',
+    PENDING_DELETION: 'The key is waiting to be deleted. It seals and opens nothing.',
   }),
 });
 
 export const PolicySubjectKindEnum = builder.enumType('PolicySubjectKind', {
-  description: 'Whom a policy can be bound to.',
+  description: 'The kind of subject that a policy is bound to.',
   values: described({
-    ROLE: 'Everybody with the role in the token.',
-    SUBJECT: 'One identity: a subject of its issuer.',
+    ROLE: 'Everyone whose token has the role.',
+    SUBJECT: 'A single identity: a subject of its issuer.',
   }),
 });
 
 export const AccessDecisionReasonEnum = builder.enumType('AccessDecisionReason', {
-  description: 'What a decision rests on.',
+  description: 'The reason for an access decision.',
   values: described({
-    ALLOWED_BY_STATEMENT: 'An ALLOW counts, and no DENY.',
-    DENIED_BY_STATEMENT: 'A DENY counts.',
-    NO_STATEMENT_ALLOWS: 'No ALLOW counts: nothing is allowed by default.',
-    DENIED_BY_ACCESS_POLICY: "Policies allow it, but the secret's access policy refuses it.",
-    OUT_OF_SCOPE: 'The KMS key is not in the scope and region, so it cannot be used from here.',
+    ALLOWED_BY_STATEMENT: 'An ALLOW statement applies, and no DENY statement does.',
+    DENIED_BY_STATEMENT: 'A DENY statement applies.',
+    NO_STATEMENT_ALLOWS: 'No ALLOW statement applies. Nothing is allowed by default.',
+    DENIED_BY_ACCESS_POLICY: "The policies allow the request, but the secret's own access policy does not.",
+    OUT_OF_SCOPE: 'The KMS key does not belong to this scope and region, so it cannot be used from here.',
   }),
 });
 
 export const SecretEventKindEnum = builder.enumType('SecretEventKind', {
-  description: 'What a change did to a secret.',
+  description: 'The kind of change to a secret.',
   values: described({
-    CREATED: 'It was created, with version 1.',
+    CREATED: 'The secret was created, with version 1.',
     VALUE_PUT: 'A version was written, by a put or a rollback.',
-    METADATA_UPDATED: 'Its description, labels or annotations were changed.',
-    ACCESS_POLICY_SET: 'Its access policy was set or cleared.',
+    METADATA_UPDATED: 'The description, labels or annotations of the secret were changed.',
+    ACCESS_POLICY_SET: 'The access policy of the secret was set or cleared.',
     VERSION_DESTROYED: 'The value of a version was destroyed.',
-    DELETED: 'It was deleted and waits in its recovery window.',
-    RESTORED: 'It was restored, to the path that the event names.',
-    PURGED: 'It was removed for good.',
+    DELETED: 'The secret was deleted and is in its recovery window.',
+    RESTORED: 'The secret was restored to the path that the event names.',
+    PURGED: 'The secret was permanently removed.',
   }),
 });

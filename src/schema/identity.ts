@@ -7,12 +7,14 @@ interface Identity {
 
 export const IdentityType = builder.objectRef<Identity>('Identity').implement({
   description:
-    'An identity that did something: a subject of an issuer. Background jobs act as issuer `strongroom`.',
+    'An identity that acts: a subject of an issuer. Background jobs act with the issuer `strongroom`.',
   fields: (t) => ({
     subject: t.exposeString('subject', {
-      description: 'The subject (claim `sub`), unique within its issuer.',
+      description: 'The subject (the `sub` claim), unique within its issuer.',
     }),
-    issuer: t.exposeString('issuer', { description: 'Who vouches for the subject (claim `iss`).' }),
+    issuer: t.exposeString('issuer', {
+      description: 'The issuer that vouches for the subject (the `iss` claim).',
+    }),
   }),
 });
 

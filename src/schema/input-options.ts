@@ -1,22 +1,24 @@
-/** Options of input that many operations share. */
+/** Input options that many operations share. */
 
-/** Ids carry their region; everything else is looked for in this one. */
+/** Ids contain their region. Everything else is looked up in this region. */
 export const regionOption = {
-  description: 'The name of the region. If omitted, it is the default region.',
+  description: 'The name of the region. If omitted, the default region is used.',
 } as const;
 
 export const idempotencyKeyOption = {
   description:
-    'A key of 1 to 128 characters, unique to this call. For 24 hours the same key with the same input answers the first ' +
-    'result instead of writing again.',
+    'A key of 1 to 128 characters that is unique to this call. For 24 hours, the ' +
+    'same key with the same input returns the first result instead of writing again.',
 } as const;
 
 export const expectedVersionOption = {
   description:
-    "Write only if this is the secret's currentVersion now; 0 stands for none. Otherwise the answer is a ConflictError.",
+    'The currentVersion that the secret must have; 0 stands for none. If ' +
+    'it differs, nothing is written and the result is a ConflictError.',
 } as const;
 
 export const expectedObjectVersionOption = {
   description:
-    "Change only if this is the secret's objectVersion now. Otherwise the answer is a ConflictError. If omitted, there is no such check.",
+    'The objectVersion that the secret must have. If it differs, nothing is ' +
+    'changed and the result is a ConflictError. If omitted, there is no check.',
 } as const;

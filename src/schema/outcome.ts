@@ -1,6 +1,6 @@
 import { UserError } from '../errors.ts';
 
-/** An expected failure as data: graphql-js throws every Error that a resolver returns, so it needs a wrapping. */
+/** An expected failure as data. graphql-js throws every Error that a resolver returns, so it needs a wrapper. */
 export class Failure<E extends UserError = UserError> {
   readonly error: E;
 
@@ -9,7 +9,7 @@ export class Failure<E extends UserError = UserError> {
   }
 }
 
-/** What an operation answered, or the expected failure that it threw; anything else that it throws passes on. */
+/** Returns what an operation returned, or the expected failure that it threw. Any other error is thrown again. */
 export async function outcome<T>(operation: Promise<T>): Promise<T | Failure> {
   try {
     return await operation;

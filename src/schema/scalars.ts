@@ -2,7 +2,7 @@ import { GraphQLError } from 'graphql';
 import { SecretBytes } from '../kms/envelope/secret-bytes.ts';
 import { builder } from './builder.ts';
 
-/** Any string, unparsed: the operation parses it, so that bad input is told with the path of its field. */
+/** Accepts any string, unparsed. The operation parses it, so that an error can name the path of the field. */
 function parseText(name: string): (value: unknown) => string {
   return (value) => {
     if (typeof value === 'string') return value;
@@ -13,7 +13,7 @@ function parseText(name: string): (value: unknown) => string {
 
 builder.scalarType('DateTime', {
   description:
-    'An instant in RFC 3339, such as `2030-01-31T23:59:59.000Z`. Answers are in UTC with milliseconds.',
+    'An instant in RFC 3339 format, such as `2030-01-31T23:59:59.000Z`. Responses are in UTC with milliseconds.',
   specifiedByURL: 'https://www.rfc-editor.org/rfc/rfc3339',
   parseValue: parseText('DateTime'),
   serialize: (instant) => instant.toISOString(),
@@ -21,8 +21,9 @@ builder.scalarType('DateTime', {
 
 builder.scalarType('SecretPath', {
   description:
-    'The path of a secret, such as `/app/production/db/password`: 1 to 32 segments, each of 1 to 128 of ' +
-    '`A-Z a-z 0-9 _ . + -` and neither `.` nor `..`, at most 512 characters in all. Case matters.',
+    'The path of a secret, such as `/app/production/db/password`. It has 1 to 32 ' +
+    'segments and at most 512 characters in total. Each segment has 1 to 128 ' +
+    'characters of `A-Z a-z 0-9 _ . + -` and is neither `.` nor `..`. Case matters.',
   parseValue: parseText('SecretPath'),
   serialize: (path) => path,
 });
@@ -35,8 +36,8 @@ builder.scalarType('FolderPath', {
 
 builder.scalarType('SecretData', {
   description:
-    "A secret's bytes in padded base64 (RFC 4648, section 4). Pass it as a variable: inline values are refused, " +
-    'since documents are logged and cached.',
+    'The bytes of a secret in padded base64 (RFC 4648, section 4). Pass it as a ' +
+    'variable: inline values are refused because documents are logged and cached.',
   specifiedByURL: 'https://www.rfc-editor.org/rfc/rfc4648#section-4',
   parseValue: parseText('SecretData'),
   parseLiteral: () => {
@@ -52,27 +53,27 @@ builder.scalarType('SecretData', {
 
 builder.scalarType('CIDR', {
   description:
-    'A block of IP addresses, such as `10.0.0.0/8` or `2001:db8::/32`, with no host bits set. IPv4 and IPv6 are ' +
-    'apart: `::/0` holds no IPv4 address, and `0.0.0.0/0` no IPv6 address.',
+    'A block of IP addresses with no host bits set, such as `10.0.0.0/8` or `2001:db8::/32`. IPv4 and ' +
+    'IPv6 are separate: `::/0` contains no IPv4 address, and `0.0.0.0/0` contains no IPv6 address.',
   parseValue: parseText('CIDR'),
   serialize: (block) => block,
 });
 
 builder.scalarType('TimeZone', {
-  description:
-    'The name of a time zone in the IANA database, in its exact spelling, such as `Europe/Berlin`.',
+  description: 'The name of a time zone in the IANA database, spelled exactly, such as `Europe/Berlin`.',
   parseValue: parseText('TimeZone'),
   serialize: (zone) => zone,
 });
 
 builder.scalarType('LocalTime', {
-  description: 'Hour and minute on the wall clock, `00:00` to `23:59`. `24:00` is allowed as an end only.',
+  description:
+    'An hour and minute of wall-clock time, from `00:00` to `23:59`. `24:00` is allowed only as an end.',
   parseValue: parseText('LocalTime'),
   serialize: (time) => time,
 });
 
 builder.scalarType('SafeInt', {
-  description: 'A whole number from 0 to 2^53-1, written as a JSON number: exact in every client.',
+  description: 'A whole number from 0 to 2^53-1, written as a JSON number. It is exact in every client.',
   parseValue: (value) => {
     if (Number.isSafeInteger(value) && Number(value) >= 0) return Number(value);
     throw new GraphQLError('SafeInt is a whole number from 0 to 2^53-1.');

@@ -15,7 +15,7 @@ import { PermissionEnum } from './enums.ts';
 import { Failure } from './outcome.ts';
 
 export const UserErrorInterface = builder.interfaceRef<Failure>('UserError').implement({
-  description: 'An expected failure, answered as data. Programs read `code`, people read `message`.',
+  description: 'An expected failure, returned as data. `code` is for programs; `message` is for people.',
   resolveType: ({ error }) => error.name,
   fields: (t) => ({
     code: t.string({
@@ -23,7 +23,7 @@ export const UserErrorInterface = builder.interfaceRef<Failure>('UserError').imp
       resolve: ({ error }) => error.code,
     }),
     message: t.string({
-      description: 'What went wrong, in one sentence. It never quotes the input, and its wording may change.',
+      description: 'What went wrong, in a sentence. It never quotes the input, and its wording may change.',
       resolve: ({ error }) => error.message,
     }),
   }),
@@ -35,11 +35,12 @@ function errorType<E extends UserError>(name: E['name']) {
 
 export const InvalidInputErrorType = errorType<InvalidInputError>('InvalidInputError').implement({
   description:
-    'Input breaks a rule, which the message gives. Its code is INVALID_INPUT, IDEMPOTENCY_KEY_REUSED or POLICY_LOCKOUT.',
+    'The input breaks a rule, which the message states. The code ' +
+    'is INVALID_INPUT, IDEMPOTENCY_KEY_REUSED or POLICY_LOCKOUT.',
   interfaces: [UserErrorInterface],
   fields: (t) => ({
     field: t.stringList({
-      description: 'Where the invalid input is: the names from the argument down, list positions included.',
+      description: 'The path to the input: the names from the argument down, including list positions.',
       resolve: ({ error }) => error.field,
     }),
   }),
@@ -47,30 +48,30 @@ export const InvalidInputErrorType = errorType<InvalidInputError>('InvalidInputE
 
 export const NotFoundErrorType = errorType<NotFoundError>('NotFoundError').implement({
   description:
-    'There is no such thing, or the caller may not see it: the answer never distinguishes the two.',
+    'The object does not exist, or the caller may not see it. The two cases are never distinguished.',
   interfaces: [UserErrorInterface],
 });
 
 export const AccessDeniedErrorType = errorType<AccessDeniedError<Permission>>('AccessDeniedError').implement({
   description:
-    'The caller may know of the thing but lacks a right on it, or its access policy refuses the request.',
+    'The caller may know of the object but lacks a permission on it, or its access policy refuses the request.',
   interfaces: [UserErrorInterface],
   fields: (t) => ({
     permission: t.field({
       type: PermissionEnum,
-      description: 'The right that was asked for and refused.',
+      description: 'The permission that was asked for and refused.',
       resolve: ({ error }) => error.permission,
     }),
   }),
 });
 
 export const AlreadyExistsErrorType = errorType<AlreadyExistsError>('AlreadyExistsError').implement({
-  description: 'The path or name is taken by something live in the same scope.',
+  description: 'The path or name is already taken by a live object in the same scope.',
   interfaces: [UserErrorInterface],
 });
 
 export const ConflictErrorType = errorType<ConflictError>('ConflictError').implement({
-  description: 'The expected number is not the current one. Read again, decide, and try again.',
+  description: 'The expected number is not the current one. Read again, decide, and retry.',
   interfaces: [UserErrorInterface],
   fields: (t) => ({
     expected: t.int({
@@ -85,7 +86,7 @@ export const ConflictErrorType = errorType<ConflictError>('ConflictError').imple
 });
 
 export const VersionDestroyedErrorType = errorType<VersionDestroyedError>('VersionDestroyedError').implement({
-  description: 'The version asked for was destroyed: its value is gone for good.',
+  description: 'The requested version was destroyed. Its value is permanently gone.',
   interfaces: [UserErrorInterface],
   fields: (t) => ({
     version: t.int({
@@ -96,7 +97,7 @@ export const VersionDestroyedErrorType = errorType<VersionDestroyedError>('Versi
 });
 
 export const KeyUnavailableErrorType = errorType<KeyUnavailableError>('KeyUnavailableError').implement({
-  description: 'The KMS key cannot be used now: it is not ACTIVE, or its provider does not answer.',
+  description: 'The KMS key cannot be used now. It is not ACTIVE, or its provider does not respond.',
   interfaces: [UserErrorInterface],
   fields: (t) => ({
     kmsKeyIdentity: t.string({
@@ -108,7 +109,7 @@ export const KeyUnavailableErrorType = errorType<KeyUnavailableError>('KeyUnavai
 
 export const KeyInUseErrorType = errorType<KeyInUseError>('KeyInUseError').implement({
   description:
-    'The KMS key cannot be deleted while secrets depend on it, those in their recovery window included.',
+    'The KMS key cannot be deleted while secrets depend on it, including those in their recovery window.',
   interfaces: [UserErrorInterface],
   fields: (t) => ({
     kmsKeyIdentity: t.string({
@@ -125,12 +126,12 @@ export const KeyInUseErrorType = errorType<KeyInUseError>('KeyInUseError').imple
 interface ResultOptions<Payload extends object> {
   readonly description: string;
   readonly payloads: readonly PothosSchemaTypes.ObjectRef<Types, Payload>[];
-  /** The type of an answer that is no failure; left out where there is one payload only. */
+  /** The type of a result that is not a failure. Omitted if there is only one payload. */
   readonly payloadType?: (payload: Payload) => string;
   readonly errors: readonly PothosSchemaTypes.ObjectRef<Types, Failure>[];
 }
 
-/** The union of what an operation answers and of the failures that are to be expected of it. */
+/** The union of what an operation returns and its expected failures. */
 export function resultType<Payload extends object>(name: string, options: ResultOptions<Payload>) {
   const { description, payloads, errors, payloadType = () => payloads[0]?.name } = options;
   return builder.unionType(name, {

@@ -2,19 +2,19 @@ import { type Viewer, viewer } from '../resolvers/viewer.ts';
 import { builder } from './builder.ts';
 
 const ViewerType = builder.objectRef<Viewer>('Viewer').implement({
-  description: 'The caller and its scope, as the verified token states.',
+  description: 'The caller and its scope, as stated in the verified token.',
   fields: (t) => ({
-    subject: t.exposeString('subject', { description: 'The subject of the token (claim `sub`).' }),
-    issuer: t.exposeString('issuer', { description: 'Who issued the token (claim `iss`).' }),
+    subject: t.exposeString('subject', { description: 'The subject of the token (the `sub` claim).' }),
+    issuer: t.exposeString('issuer', { description: 'The issuer of the token (the `iss` claim).' }),
     organisation: t.exposeString('organisation', {
-      description: 'The organisation that the request is made in.',
+      description: 'The organisation in which the request is made.',
     }),
     project: t.exposeString('project', {
       nullable: true,
-      description: 'The project that the request is made in; null for the organisation itself.',
+      description: 'The project in which the request is made; null for the organisation itself.',
     }),
     roles: t.stringList({
-      description: 'The roles of the token, to which policies are bound.',
+      description: 'The roles in the token. Policies are bound to them.',
       resolve: ({ roles }) => roles,
     }),
   }),

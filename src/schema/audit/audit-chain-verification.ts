@@ -3,31 +3,32 @@ import { builder } from '../builder.ts';
 import { regionOption } from '../input-options.ts';
 
 const AuditChainVerification = builder.objectRef<ChainVerification>('AuditChainVerification').implement({
-  description: 'The result of computing the hashes of a whole chain again.',
+  description: 'The result of recomputing the hashes of a whole audit chain.',
   fields: (t) => ({
     valid: t.exposeBoolean('valid', {
-      description: 'Whether every event is as it was recorded, none is missing and none was added.',
+      description:
+        'Whether every event is as it was when it was recorded, none is missing and none was added.',
     }),
     checked: t.field({
       type: 'SafeInt',
-      description: 'How many events were found in order; retention may have removed older ones.',
+      description: 'How many events were found in order. Retention may have removed older ones.',
       resolve: ({ checked }) => checked,
     }),
     headSequence: t.field({
       type: 'SafeInt',
-      description: 'The sequence of the newest event; 0 when there is none.',
+      description: 'The sequence number of the newest event; 0 if there is none.',
       resolve: ({ headSequence }) => headSequence,
     }),
     headHash: t.string({
       description:
-        'The hash at the head, in hexadecimal. Keep a copy elsewhere: it proves all events up to it.',
+        'The hash at the head of the chain, in hexadecimal. Keep a copy elsewhere: it fixes all events up to the head.',
       resolve: ({ headHash }) => Buffer.from(headHash).toString('hex'),
     }),
     firstBrokenSequence: t.field({
       type: 'SafeInt',
       nullable: true,
       description:
-        'The sequence of the first event that was changed, removed or added; null for a valid chain.',
+        'The sequence number of the first event that is changed, missing or surplus; null for a valid chain.',
       resolve: ({ firstBrokenSequence }) => firstBrokenSequence,
     }),
   }),

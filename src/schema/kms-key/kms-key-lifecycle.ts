@@ -20,7 +20,7 @@ import {
 import { KmsKeyPayloadType } from './kms-key.ts';
 
 const KmsKeyReference = builder.inputType('KmsKeyReference', {
-  description: 'Which KMS key.',
+  description: 'A reference to a KMS key.',
   fields: (t) => ({
     identity: t.string({ required: true, description: 'The identity of the key.' }),
     region: t.string(regionOption),
@@ -34,13 +34,13 @@ const SetKmsKeyRotationInput = builder.inputType('SetKmsKeyRotationInput', {
     region: t.string(regionOption),
     rotationPeriodDays: t.int({
       description:
-        'After how many days, 1 to 3650, counted from now; null turns it off. It must not be omitted.',
+        'The rotation period in days, 1 to 3650, counted from now. Null turns automatic rotation off. Omitting it is refused.',
     }),
   }),
 });
 
 const RewrapSecretsInput = builder.inputType('RewrapSecretsInput', {
-  description: 'The key whose data keys are rewrapped under its newest version.',
+  description: 'The KMS key whose data keys are moved to its newest version.',
   fields: (t) => ({
     kmsKeyIdentity: t.string({ required: true, description: 'The identity of the KMS key.' }),
     region: t.string(regionOption),
@@ -48,19 +48,19 @@ const RewrapSecretsInput = builder.inputType('RewrapSecretsInput', {
 });
 
 const RewrapSecretsPayloadType = builder.objectRef<RewrapSecretsPayload>('RewrapSecretsPayload').implement({
-  description: 'How far the rewrapping of data keys has progressed.',
+  description: 'The progress of moving data keys to the newest version of a KMS key.',
   fields: (t) => ({
     kmsKey: t.expose('kmsKey', {
       type: KmsKeyType,
       nullable: true,
-      description: 'The key; null for a caller without KMS_KEY_READ on it.',
+      description: 'The key; null if the caller lacks KMS_KEY_READ on it.',
     }),
     rewrapped: t.exposeInt('rewrapped', {
       description: 'How many secret versions this call moved, at most 2,100.',
     }),
     remaining: t.exposeInt('remaining', {
       description:
-        'How many active secret versions are still under older versions of the key: call again until it is 0.',
+        'How many active secret versions are still under older versions of the key. Call again until it is 0.',
     }),
   }),
 });
@@ -80,33 +80,33 @@ const CHANGES = [
     run: rotateKmsKey,
     result: changed('rotateKmsKey', [KeyUnavailableErrorType]),
     description:
-      'Adds a version to a key. New values are sealed under it; older versions keep opening theirs.',
+      'Adds a version to a key. New values are sealed under it. Older versions still open their own values.',
   },
   {
     name: 'enableKmsKey',
     run: enableKmsKey,
     result: changed('enableKmsKey', [KeyUnavailableErrorType]),
-    description: 'Lets a disabled key be used again.',
+    description: 'Enables a disabled key, so that it can be used again.',
   },
   {
     name: 'disableKmsKey',
     run: disableKmsKey,
     result: changed('disableKmsKey', [KeyUnavailableErrorType]),
-    description: 'Keeps a key from opening and sealing anything until it is enabled again.',
+    description: 'Prevents a key from opening and sealing anything until it is enabled again.',
   },
   {
     name: 'scheduleKmsKeyDeletion',
     run: scheduleKmsKeyDeletion,
     result: changed('scheduleKmsKeyDeletion', [KeyUnavailableErrorType, KeyInUseErrorType]),
     description:
-      'Deletes a key in 30 days. Until then the deletion can be cancelled, and the key opens and seals nothing. Refused while ' +
-      'secrets depend on it, those in their recovery window too.',
+      'Schedules the deletion of a key in 30 days. Until then, the deletion can be cancelled, and the key opens and ' +
+      'seals nothing. The deletion is refused while secrets depend on the key, including those in their recovery window.',
   },
   {
     name: 'cancelKmsKeyDeletion',
     run: cancelKmsKeyDeletion,
     result: changed('cancelKmsKeyDeletion', [KeyUnavailableErrorType]),
-    description: 'Cancels a scheduled deletion: the key returns to its earlier status.',
+    description: 'Cancels the scheduled deletion of a key. The key returns to its previous state.',
   },
 ] as const;
 
@@ -116,7 +116,7 @@ for (const { name, run, result, description } of CHANGES) {
       type: result,
       nullable: true,
       description,
-      args: { input: t.arg({ type: KmsKeyReference, required: true, description: 'Which key.' }) },
+      args: { input: t.arg({ type: KmsKeyReference, required: true, description: 'The key.' }) },
       resolve: (_, { input }, ctx) => outcome(run(ctx, input)),
     }),
   );
@@ -134,9 +134,14 @@ builder.mutationFields((t) => ({
   setKmsKeyRotation: t.field({
     type: SetKmsKeyRotationResult,
     nullable: true,
-    description: 'Turns the automatic rotation of a key on or off, and sets its period.',
+    description:
+      'Sets the number of days after which a key is rotated automatically, or turns automatic rotation off.',
     args: {
-      input: t.arg({ type: SetKmsKeyRotationInput, required: true, description: 'Which key, how often.' }),
+      input: t.arg({
+        type: SetKmsKeyRotationInput,
+        required: true,
+        description: 'The key and its rotation period.',
+      }),
     },
     resolve: (_, { input }, ctx) => outcome(setKmsKeyRotation(ctx, input)),
   }),
@@ -144,9 +149,9 @@ builder.mutationFields((t) => ({
     type: RewrapSecretsResult,
     nullable: true,
     description:
-      "Moves the data keys of a key's older versions to its newest, without opening a value, for at most 10 seconds a " +
-      'call, while reads and writes go on. Call it again until nothing remains.',
-    args: { input: t.arg({ type: RewrapSecretsInput, required: true, description: 'Which key.' }) },
+      "Moves the data keys under a key's older versions to its newest version, without opening a value. Each " +
+      'call works for at most 10 seconds, while reads and writes continue. Call it again until nothing remains.',
+    args: { input: t.arg({ type: RewrapSecretsInput, required: true, description: 'The key.' }) },
     resolve: (_, { input }, ctx) => outcome(rewrapSecrets(ctx, input)),
   }),
 }));

@@ -24,17 +24,17 @@ import {
 import { KmsKeyVersionConnection } from './kms-key-version.ts';
 
 KmsKeyType.implement({
-  description: 'A key that protects the data keys of secrets. Its material never leaves its provider.',
+  description: 'A key that protects the data keys of secrets. Its key material never leaves its provider.',
   interfaces: () => [NodeInterface],
   fields: (t) => ({
     id: t.id({
-      description: 'The id of the key for `node`.',
+      description: 'The id of the key. Pass it to `node` to fetch the key again.',
       resolve: ({ region, identity }) => encodeGlobalId('KmsKey', region.name, identity),
     }),
     identity: t.exposeString('identity', {
-      description: 'The identity by which secrets and policies name the key. It is never reused.',
+      description: 'The identifier by which secrets and policies name the key. It is never reused.',
     }),
-    name: t.exposeString('name', { description: 'The name that people gave the key, unique in its scope.' }),
+    name: t.exposeString('name', { description: 'The human-readable name of the key, unique in its scope.' }),
     description: t.exposeString('description', {
       nullable: true,
       description: 'What the key is for, at most 1,024 characters.',
@@ -43,15 +43,15 @@ KmsKeyType.implement({
     keyType: t.expose('keyType', { type: KmsKeyTypeEnum, description: 'The algorithm of the key.' }),
     status: t.expose('status', { type: KmsKeyStatusEnum, description: 'Whether the key can be used.' }),
     provider: t.exposeString('provider', {
-      description: 'The name of the provider that holds the material; `local` is the service itself.',
+      description: 'The name of the provider that holds the key material; `local` is the service itself.',
     }),
     latestVersion: t.string({
-      description: 'The version of the key that new values are sealed under.',
+      description: 'The version of the key under which new values are sealed.',
       resolve: ({ latestVersion }) => String(latestVersion),
     }),
     versions: t.field({
       type: KmsKeyVersionConnection,
-      description: 'The versions of the key, newest first. Older ones keep opening what they sealed.',
+      description: 'The versions of the key, newest first. Older versions still open what they sealed.',
       args: pageArguments(),
       resolve: (parent, args) => kmsKeyVersions(parent, args),
     }),
@@ -62,23 +62,23 @@ KmsKeyType.implement({
     rotationPeriodDays: t.exposeInt('rotationPeriodDays', {
       nullable: true,
       description:
-        'The number of days after which the key is rotated, 1 to 3650; null when it is not rotated automatically.',
+        'After how many days the key is rotated, 1 to 3650; null if it is not rotated automatically.',
     }),
     nextRotationAt: t.expose('nextRotationAt', {
       type: 'DateTime',
       nullable: true,
-      description: 'When the key is rotated next; null when it is not rotated automatically.',
+      description: 'When the key is next rotated; null if it is not rotated automatically.',
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When the key was created.' }),
     createdBy: t.field({ type: IdentityType, description: 'Who created the key.', resolve: creatorOf }),
     deletionScheduledAt: t.expose('deletionScheduledAt', {
       type: 'DateTime',
       nullable: true,
-      description: 'When the key is deleted for good; null unless its deletion is scheduled.',
+      description: 'When the key is permanently deleted; null unless its deletion is scheduled.',
     }),
     secrets: t.field({
       type: SecretConnection,
-      description: 'The secrets that depend on the key, those in their recovery window included, by path.',
+      description: 'The secrets that depend on the key, including those in their recovery window, by path.',
       args: pageArguments(),
       resolve: (parent, args, ctx) => kmsKeySecrets(ctx, parent, args),
     }),
@@ -93,7 +93,7 @@ export const KmsKeyPayloadType = builder.objectRef<KmsKeyPayload>('KmsKeyPayload
     kmsKey: t.expose('kmsKey', {
       type: KmsKeyType,
       nullable: true,
-      description: 'The key as it stands now; null for a caller without KMS_KEY_READ on it.',
+      description: 'The key in its current state; null if the caller lacks KMS_KEY_READ on it.',
     }),
   }),
 });
@@ -103,7 +103,7 @@ const CreateKmsKeyInput = builder.inputType('CreateKmsKeyInput', {
   fields: (t) => ({
     name: t.string({
       required: true,
-      description: 'The name of the key, 1 to 128 of `A-Z a-z 0-9 _ . + -`, unique in its scope.',
+      description: 'The name of the key: 1 to 128 characters of `A-Z a-z 0-9 _ . + -`, unique in its scope.',
     }),
     region: t.string(regionOption),
     description: t.string({ description: 'What the key is for, at most 1,024 characters.' }),
@@ -114,15 +114,14 @@ const CreateKmsKeyInput = builder.inputType('CreateKmsKeyInput', {
       description: 'The algorithm of the key.',
     }),
     provider: t.string({
-      description: 'The name of the provider that will hold the material. Default: `local`.',
+      description: 'The name of the provider that holds the key material. If omitted, `local` is used.',
     }),
     externalKeyId: t.string({
-      description:
-        'The key at an external provider to bind. It is refused where the provider makes its own keys.',
+      description: 'The key at an external provider to bind. Refused if the provider creates its own keys.',
     }),
     rotationPeriodDays: t.int({
       description:
-        'The number of days after which the key is rotated automatically, 1 to 3650. Default: never.',
+        'After how many days the key is rotated automatically, 1 to 3650. If omitted, it never is.',
     }),
     idempotencyKey: t.string(idempotencyKeyOption),
   }),
@@ -138,7 +137,7 @@ builder.queryFields((t) => ({
   kmsKey: t.field({
     type: KmsKeyType,
     nullable: true,
-    description: 'The KMS key of an identity; null when there is none or the caller may not read it.',
+    description: 'The KMS key with the given identity; null if there is none or the caller may not read it.',
     args: {
       identity: t.arg.string({ required: true, description: 'The identity of the key.' }),
       region: t.arg.string(regionOption),
@@ -158,7 +157,7 @@ builder.mutationField('createKmsKey', (t) =>
   t.field({
     type: CreateKmsKeyResult,
     nullable: true,
-    description: 'Creates a KMS key with its first version in the scope of the caller.',
+    description: "Creates a KMS key with its first version in the caller's scope.",
     args: { input: t.arg({ type: CreateKmsKeyInput, required: true, description: 'The new key.' }) },
     resolve: (_, { input }, ctx) => outcome(createKmsKey(ctx, input)),
   }),

@@ -4,20 +4,21 @@ import { EffectEnum, WeekdayEnum } from '../enums.ts';
 
 const TEXTS = {
   accessPolicy:
-    'When and from where values of one secret may be read, put and rolled back, in addition to all rights. A matching DENY ' +
-    'refuses; of each type with ALLOW conditions, one must match; both types must pass.',
-  ip: 'Conditions on the address that the request comes from. With an unknown address ALLOW fails and DENY matches.',
+    'Conditions on when and from where the values of one secret may be read, put and ' +
+    'rolled back. They apply in addition to all permissions. A matching DENY refuses. ' +
+    'For each type with ALLOW conditions, one must match. Both types must pass.',
+  ip: 'Conditions on the address from which the request comes. If the address is unknown, ALLOW fails and DENY matches.',
   time: 'Conditions on the time of the request.',
-  ipCondition: 'A condition that matches requests from any of its blocks of addresses.',
+  ipCondition: 'A condition that matches requests from any of its address blocks.',
   timeCondition:
-    'A condition that matches from `start` until just before `end` on its days. A start after the end runs overnight ' +
-    'and belongs to the day on which it starts; start and end differ.',
+    'A condition that matches from `start` until just before `end` on its days. If the start is after the end, ' +
+    'the condition runs overnight and belongs to the day on which it starts. The start and the end must differ.',
   effect: 'Whether a match allows or denies.',
   cidrs:
-    'The blocks of addresses. `::/0` holds no IPv4 address: to match every address, give `0.0.0.0/0` too.',
+    'The address blocks. `::/0` contains no IPv4 address: to match every address, give `0.0.0.0/0` as well.',
   start: 'The first minute that matches.',
   end: 'The first minute that no longer matches; `24:00` is the end of the day.',
-  timeZone: 'The time zone of days, start and end.',
+  timeZone: 'The time zone of the days, the start and the end.',
 } as const;
 
 export const IpConditionType = builder.objectRef<IpCondition>('IpCondition').implement({
@@ -34,7 +35,7 @@ export const TimeConditionType = builder.objectRef<TimeCondition>('TimeCondition
     effect: t.expose('effect', { type: EffectEnum, description: TEXTS.effect }),
     days: t.field({
       type: [WeekdayEnum],
-      description: 'The days on which it holds; an empty list means every day.',
+      description: 'The days on which the condition holds; an empty list means every day.',
       resolve: ({ days }) => days,
     }),
     start: t.expose('start', { type: 'LocalTime', description: TEXTS.start }),
@@ -63,7 +64,10 @@ export const TimeConditionInput = builder.inputType('TimeConditionInput', {
   description: TEXTS.timeCondition,
   fields: (t) => ({
     effect: t.field({ type: EffectEnum, required: true, description: TEXTS.effect }),
-    days: t.field({ type: [WeekdayEnum], description: 'The days on which it holds. Default: every day.' }),
+    days: t.field({
+      type: [WeekdayEnum],
+      description: 'The days on which the condition holds. If omitted, it holds every day.',
+    }),
     start: t.field({ type: 'LocalTime', required: true, description: TEXTS.start }),
     end: t.field({ type: 'LocalTime', required: true, description: TEXTS.end }),
     timeZone: t.field({ type: 'TimeZone', required: true, description: TEXTS.timeZone }),
@@ -71,7 +75,7 @@ export const TimeConditionInput = builder.inputType('TimeConditionInput', {
 });
 
 export const AccessPolicyInput = builder.inputType('AccessPolicyInput', {
-  description: `${TEXTS.accessPolicy} At least one condition is given.`,
+  description: `${TEXTS.accessPolicy} At least one condition is required.`,
   fields: (t) => ({
     ip: t.field({ type: [IpConditionInput], description: TEXTS.ip }),
     time: t.field({ type: [TimeConditionInput], description: TEXTS.time }),

@@ -18,11 +18,14 @@ import { POLICY_TEXTS as TEXTS } from './policy-texts.ts';
 import { PolicyType } from './policy.ts';
 
 const PolicyConditionsInput = builder.inputType('PolicyConditionsInput', {
-  description: `${TEXTS.conditions} At least one condition is given.`,
+  description: `${TEXTS.conditions} At least one condition is required.`,
   fields: (t) => ({
     ip: t.field({ type: [IpConditionInput], description: TEXTS.ip }),
     time: t.field({ type: [TimeConditionInput], description: TEXTS.time }),
-    claims: t.field({ type: [LabelInput], description: `${TEXTS.claims} At most 16 in a statement.` }),
+    claims: t.field({
+      type: [LabelInput],
+      description: `${TEXTS.claims} A statement has at most 16 claims.`,
+    }),
   }),
 });
 
@@ -34,11 +37,13 @@ const PolicyStatementInput = builder.inputType('PolicyStatementInput', {
     permissions: t.field({ type: [PermissionEnum], required: true, description: TEXTS.permissions }),
     resources: t.stringList({
       required: true,
-      description: `${TEXTS.resources} 1 to 100, each once, and 1,000 in a policy; one at least of the kind of each permission.`,
+      description:
+        `${TEXTS.resources} A statement has 1 to 100 resources, each given once, and a policy has at most 1,000. ` +
+        'Each permission needs at least one resource of its kind.',
     }),
     conditions: t.field({
       type: PolicyConditionsInput,
-      description: 'When the statement counts. If omitted, there is no such check.',
+      description: 'When the statement applies. If omitted, it always applies.',
     }),
   }),
 });
@@ -54,74 +59,79 @@ const PolicySubjectInput = builder.inputType('PolicySubjectInput', {
 
 const expectedObjectVersionOption = {
   description:
-    "Change only if this is the policy's objectVersion now; 0 stands for a policy that does not exist. Otherwise the " +
-    'answer is a ConflictError. If omitted, there is no such check.',
+    'The objectVersion that the policy must have; 0 stands for a policy that does not exist. If it ' +
+    'differs, nothing is changed and the result is a ConflictError. If omitted, there is no check.',
 } as const;
 
 const PutPolicyInput = builder.inputType('PutPolicyInput', {
-  description: 'The whole new state of a policy. An existing policy is replaced completely.',
+  description: 'The policy to save. An existing policy is replaced as a whole.',
   fields: (t) => ({
     name: t.string({
       required: true,
       description:
-        'The name: 1 to 128 of `A-Z a-z 0-9 _ . : -`, beginning with a letter or digit. One that differs from another ' +
-        'only in case or in characters that look alike is refused, and so is one that looks like a built-in one.',
+        'The name of the policy: 1 to 128 characters of `A-Z a-z 0-9 _ . : -`, beginning with ' +
+        'a letter or digit. A name that differs from another only in case or in characters ' +
+        'that look alike is refused, and so is any name that looks like a built-in one.',
     }),
     region: t.string(regionOption),
     description: t.string({
-      description: 'What the policy is for, at most 1,024 characters. Default: nothing.',
+      description:
+        'What the policy is for, at most 1,024 characters. If omitted, the policy has no description.',
     }),
     statements: t.field({
       type: [PolicyStatementInput],
       required: true,
-      description: 'What the policy allows and denies: 1 to 100 statements, with at most 1,000 CIDRs in all.',
+      description:
+        'What the policy allows and denies: 1 to 100 statements, with at most 1,000 CIDRs in total.',
     }),
     subjects: t.field({
       type: [PolicySubjectInput],
       required: true,
-      description: 'Whom the policy binds: at most 100; with none it binds nobody.',
+      description: 'The subjects that the policy is bound to, at most 100. With none, it is bound to nobody.',
     }),
     expectedObjectVersion: t.int(expectedObjectVersionOption),
     dryRun: t.boolean({
       required: true,
       defaultValue: false,
-      description: 'Decide, check and answer as usual, but save nothing.',
+      description: 'Whether to decide, check and answer as usual but save nothing.',
     }),
   }),
 });
 
 const DeletePolicyInput = builder.inputType('DeletePolicyInput', {
-  description: 'Which policy to delete.',
+  description: 'The policy to delete.',
   fields: (t) => ({
-    name: t.string({ required: true, description: 'The name of the policy, exactly.' }),
+    name: t.string({ required: true, description: 'The exact name of the policy.' }),
     region: t.string(regionOption),
     expectedObjectVersion: t.int(expectedObjectVersionOption),
   }),
 });
 
 const PolicyPayloadType = builder.objectRef<PolicyPayload>('PolicyPayload').implement({
-  description: 'A policy that was saved or, in a dry run, would have been.',
+  description: 'A policy that was saved or, in a dry run, would have been saved.',
   fields: (t) => ({
-    policy: t.expose('policy', { type: PolicyType, description: 'The policy after that.' }),
+    policy: t.expose('policy', { type: PolicyType, description: 'The policy in its resulting state.' }),
   }),
 });
 
 const DeletePolicyPayloadType = builder.objectRef<DeletePolicyPayload>('DeletePolicyPayload').implement({
   description: 'A policy that was deleted.',
-  fields: (t) => ({ name: t.exposeString('name', { description: 'The name that the policy had.' }) }),
+  fields: (t) => ({ name: t.exposeString('name', { description: 'The name of the deleted policy.' }) }),
 });
 
 const PutPolicyResult = resultType('PutPolicyResult', {
   description:
-    'The result of putPolicy. An AccessDeniedError names POLICY_WRITE, or a right that the policy would give and the author ' +
-    'does not hold; an InvalidInputError of the code POLICY_LOCKOUT one that would take the last POLICY_WRITE from its author.',
+    'The result of putPolicy. An AccessDeniedError names POLICY_WRITE, or a permission that the ' +
+    'policy would grant and that its author does not hold. An InvalidInputError with the code ' +
+    'POLICY_LOCKOUT means that the policy would take the last POLICY_WRITE from its author.',
   payloads: [PolicyPayloadType],
   errors: [InvalidInputErrorType, AccessDeniedErrorType, ConflictErrorType],
 });
 
 const DeletePolicyResult = resultType('DeletePolicyResult', {
   description:
-    'The result of deletePolicy. A caller that deletes a DENY must hold what it denied, and must keep a right to write policies.',
+    'The result of deletePolicy. A caller who deletes a DENY must hold ' +
+    'what it denied, and must keep a permission to write policies.',
   payloads: [DeletePolicyPayloadType],
   errors: [InvalidInputErrorType, NotFoundErrorType, AccessDeniedErrorType, ConflictErrorType],
 });
@@ -131,15 +141,16 @@ builder.mutationFields((t) => ({
     type: PutPolicyResult,
     nullable: true,
     description:
-      'Creates a policy in the scope of the caller, or replaces it (POLICY_WRITE). An author cannot grant a right that it does not hold.',
-    args: { input: t.arg({ type: PutPolicyInput, required: true, description: 'The policy.' }) },
+      "Creates a policy in the caller's scope, or replaces it. Needs " +
+      'POLICY_WRITE. Callers cannot grant what they do not hold.',
+    args: { input: t.arg({ type: PutPolicyInput, required: true, description: 'The policy to save.' }) },
     resolve: (_, { input }, ctx) => outcome(putPolicy(ctx, input)),
   }),
   deletePolicy: t.field({
     type: DeletePolicyResult,
     nullable: true,
-    description: 'Deletes a policy of the scope of the caller (POLICY_WRITE).',
-    args: { input: t.arg({ type: DeletePolicyInput, required: true, description: 'Which one.' }) },
+    description: "Deletes a policy of the caller's scope. Needs POLICY_WRITE.",
+    args: { input: t.arg({ type: DeletePolicyInput, required: true, description: 'The policy to delete.' }) },
     resolve: (_, { input }, ctx) => outcome(deletePolicy(ctx, input)),
   }),
 }));

@@ -43,7 +43,7 @@ const PolicyStatementType = builder.objectRef<Statement>('PolicyStatement').impl
     conditions: t.expose('conditions', {
       type: PolicyConditionsType,
       nullable: true,
-      description: 'When the statement counts; null: always.',
+      description: 'When the statement applies; null if it always applies.',
     }),
   }),
 });
@@ -60,25 +60,25 @@ const PolicySubjectType = builder.objectRef<PolicySubject>('PolicySubject').impl
 export const PolicyType = builder.objectRef<NamedPolicy>('Policy');
 
 PolicyType.implement({
-  description: 'A named list of statements on who may do what, and whom they bind.',
+  description: 'A named list of statements on who may do what, with the subjects that they are bound to.',
   interfaces: () => [NodeInterface],
   fields: (t) => ({
     id: t.id({
-      description: 'The id of the policy for `node`.',
+      description: 'The id of the policy. Pass it to `node` to fetch the policy again.',
       resolve: ({ region, key }) => encodeGlobalId('Policy', region.name, key),
     }),
     name: t.exposeString('name', { description: 'The name of the policy.' }),
     region: t.string({
-      description: 'The region in which the policy holds.',
+      description: 'The region in which the policy applies.',
       resolve: ({ region }) => region.name,
     }),
     description: t.exposeString('description', { nullable: true, description: 'What the policy is for.' }),
     builtIn: t.exposeBoolean('builtIn', {
-      description: 'Whether every organisation has it and nobody can change it.',
+      description: 'Whether the policy is built in: every organisation has it, and nobody can change it.',
     }),
     project: t.string({
       nullable: true,
-      description: 'The project in which the policy holds; null: in the whole organisation.',
+      description: 'The project in which the policy applies; null if it applies in the whole organisation.',
       resolve: ({ project }) => project || null,
     }),
     statements: t.field({
@@ -88,19 +88,19 @@ PolicyType.implement({
     }),
     subjects: t.field({
       type: [PolicySubjectType],
-      description: 'Whom the policy binds.',
+      description: 'The subjects that the policy is bound to.',
       resolve: ({ subjects }) => subjects,
     }),
     objectVersion: t.exposeInt('objectVersion', {
-      description: 'Grows by one with each change; for `expectedObjectVersion`.',
+      description: 'A number that grows by one with each change. Use it as `expectedObjectVersion`.',
     }),
     createdAt: t.expose('createdAt', {
       type: 'DateTime',
-      description: 'When the policy was created; the epoch for a built-in one.',
+      description: 'When the policy was created; the epoch for a built-in policy.',
     }),
     updatedAt: t.expose('updatedAt', {
       type: 'DateTime',
-      description: 'When the policy was last changed; the epoch for a built-in one.',
+      description: 'When the policy was last changed; the epoch for a built-in policy.',
     }),
   }),
 });
@@ -108,7 +108,7 @@ PolicyType.implement({
 const PolicyConnection = connectionType('Policy', 'policies', PolicyType);
 
 export const MatchedStatementType = builder.objectRef<MatchedStatement>('MatchedStatement').implement({
-  description: 'A statement that decided.',
+  description: 'A statement that led to a decision.',
   fields: (t) => ({
     policy: t.exposeString('policy', { description: 'The name of the policy.' }),
     statement: t.string({
@@ -128,10 +128,11 @@ builder.queryFields((t) => ({
     type: PolicyType,
     nullable: true,
     description:
-      "The policy of a name that holds in the caller's scope; null when there is none or the caller may not read it " +
-      "(POLICY_READ). Where a project and its organisation both have one of the name: the project's.",
+      "The policy with the given name that applies in the caller's scope; null if there " +
+      'is none or the caller may not read it (POLICY_READ). If a project and its ' +
+      "organisation both have a policy with the name, the project's policy is returned.",
     args: {
-      name: t.arg.string({ required: true, description: 'The name of the policy, exactly.' }),
+      name: t.arg.string({ required: true, description: 'The exact name of the policy.' }),
       region: t.arg.string(regionOption),
     },
     resolve: (_, args, ctx) => policy(ctx, args),
@@ -140,8 +141,8 @@ builder.queryFields((t) => ({
     type: PolicyConnection,
     nullable: true,
     description:
-      "The policies that hold in the caller's scope and that it may read (POLICY_READ), built-in ones and, in a project, " +
-      "the organisation's included, by name.",
+      "The policies that apply in the caller's scope and that the caller may read (POLICY_READ), " +
+      'by name. They include the built-in policies and, in a project, those of the organisation.',
     args: { region: t.arg.string(regionOption), ...pageArguments() },
     resolve: (_, args, ctx) => policies(ctx, args),
   }),

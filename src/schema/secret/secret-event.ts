@@ -4,15 +4,15 @@ import { SecretEventKindEnum } from '../enums.ts';
 import { regionOption } from '../input-options.ts';
 
 const SecretEventType = builder.objectRef<SecretEvent>('SecretEvent').implement({
-  description: 'A change of a secret, sent to followers. It never holds a value.',
+  description: 'A change to a secret, sent to subscribers. It never contains a value.',
   fields: (t) => ({
     cursor: t.exposeString('cursor', {
-      description: 'The place of this event: give the last one as `after` to go on.',
+      description: 'The position of this event. To continue, pass the last cursor as `after`.',
     }),
     at: t.expose('at', { type: 'DateTime', description: 'When the change was made.' }),
-    kind: t.expose('kind', { type: SecretEventKindEnum, description: 'What was done.' }),
+    kind: t.expose('kind', { type: SecretEventKindEnum, description: 'The kind of change.' }),
     path: t.exposeString('path', {
-      description: 'The path of the secret; after a restore to another path, the new one.',
+      description: 'The path of the secret. After a restore to another path, it is the new path.',
     }),
     version: t.exposeInt('version', {
       nullable: true,
@@ -26,8 +26,9 @@ builder.subscriptionField('secretEvents', (t) =>
     type: SecretEventType,
     nullable: true,
     description:
-      'Follows the changes of the secrets that the caller may find, in the order of their commits. It ends with an error ' +
-      'that says why, at the latest when the token expires: follow again with the last cursor, and nothing is lost.',
+      'Follows the changes to the secrets that the caller may find, in commit order. ' +
+      'The stream ends with an error that gives the reason, at the latest when the ' +
+      'token expires. Subscribe again with the last cursor, and nothing is lost.',
     args: {
       pathPrefix: t.arg({
         type: 'FolderPath',
@@ -38,7 +39,8 @@ builder.subscriptionField('secretEvents', (t) =>
       }),
       region: t.arg.string(regionOption),
       after: t.arg.string({
-        description: 'Begin right after the event with this cursor. Default: begin now.',
+        description:
+          'Start immediately after the event with this cursor. If omitted, the stream starts with changes from now on.',
       }),
     },
     subscribe: (_, args, ctx) => secretEvents(ctx, args),

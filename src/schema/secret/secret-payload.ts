@@ -29,14 +29,14 @@ const SecretPayloadType = builder.objectRef<SecretPayload>('SecretPayload').impl
     secret: t.expose('secret', {
       type: SecretType,
       nullable: true,
-      description: 'The secret as it stands now; null for a caller without SECRET_READ on it.',
+      description: 'The secret in its current state; null if the caller lacks SECRET_READ on it.',
     }),
   }),
 });
 
 const PurgeSecretPayloadType = builder.objectRef<PurgeSecretPayload>('PurgeSecretPayload').implement({
-  description: 'A secret that was removed for good.',
-  fields: (t) => ({ id: t.exposeID('purgedId', { description: 'The id that the secret had.' }) }),
+  description: 'A secret that was permanently removed.',
+  fields: (t) => ({ id: t.exposeID('purgedId', { description: 'The id of the removed secret.' }) }),
 });
 
 const CreateSecretInput = builder.inputType('CreateSecretInput', {
@@ -45,13 +45,13 @@ const CreateSecretInput = builder.inputType('CreateSecretInput', {
     path: t.field({
       type: 'SecretPath',
       required: true,
-      description: 'The path of the new secret. It cannot be changed.',
+      description: 'The path of the secret. It cannot be changed.',
     }),
     region: t.string(regionOption),
     kmsKeyIdentity: t.string({
       required: true,
       description:
-        'The identity of the KMS key that will protect the values: active, in the same region and scope.',
+        'The identity of the KMS key that protects the values. The key must be active and in the same region and scope.',
     }),
     value: t.field({
       type: SecretValueInput,
@@ -63,15 +63,17 @@ const CreateSecretInput = builder.inputType('CreateSecretInput', {
     }),
     labels: t.field({
       type: [LabelInput],
-      description: 'At most 64 short texts to find the secret by. Not encrypted.',
+      description: 'At most 64 short texts by which the secret can be found. Not encrypted.',
     }),
     annotations: t.field({
       type: [LabelInput],
-      description: 'Longer texts about the secret, at most 16 KiB in all. Not encrypted.',
+      description: 'Longer texts about the secret, at most 16 KiB in total. Not encrypted.',
     }),
     accessPolicy: t.field({
       type: AccessPolicyInput,
-      description: 'When and from where the values may be used. Default: whenever and wherever rights allow.',
+      description:
+        'When and from where the values may be used. If omitted, they ' +
+        'may be used whenever and from wherever permissions allow.',
     }),
     idempotencyKey: t.string(idempotencyKeyOption),
   }),
@@ -90,19 +92,19 @@ const CreateSecretResult = resultType('CreateSecretResult', {
 });
 
 const UpdateSecretInput = builder.inputType('UpdateSecretInput', {
-  description: 'Changes to the metadata of a secret. Omitted members stay as they are.',
+  description: 'Changes to the metadata of a secret. Fields that are omitted stay unchanged.',
   fields: (t) => ({
     path: t.field({ type: 'SecretPath', required: true, description: 'The path of the secret.' }),
     region: t.string(regionOption),
     description: t.string({ description: 'The new description, at most 1,024 characters; null clears it.' }),
     labels: t.field({
       type: [LabelInput],
-      description: 'All labels from now on, at most 64; an empty list clears them, null is refused.',
+      description: 'The complete new list of labels, at most 64. An empty list clears them; null is refused.',
     }),
     annotations: t.field({
       type: [LabelInput],
       description:
-        'All annotations from now on, at most 16 KiB in all; an empty list clears them, null is refused.',
+        'The complete new list of annotations, at most 16 KiB in total. An empty list clears them; null is refused.',
     }),
     expectedObjectVersion: t.int(expectedObjectVersionOption),
   }),
@@ -121,7 +123,7 @@ const SetSecretAccessPolicyInput = builder.inputType('SetSecretAccessPolicyInput
     region: t.string(regionOption),
     accessPolicy: t.field({
       type: AccessPolicyInput,
-      description: 'The whole new policy; null clears it. It must not be omitted.',
+      description: 'The complete new policy. Null clears it; omitting it is refused.',
     }),
     expectedObjectVersion: t.int(expectedObjectVersionOption),
   }),
@@ -134,7 +136,7 @@ const SetSecretAccessPolicyResult = resultType('SetSecretAccessPolicyResult', {
 });
 
 const DeleteSecretInput = builder.inputType('DeleteSecretInput', {
-  description: 'Which secret to delete, and how long it can be restored.',
+  description: 'The secret to delete, and how long it can be restored.',
   fields: (t) => ({
     path: t.field({ type: 'SecretPath', required: true, description: 'The path of the secret.' }),
     region: t.string(regionOption),
@@ -142,15 +144,16 @@ const DeleteSecretInput = builder.inputType('DeleteSecretInput', {
       required: true,
       defaultValue: 30,
       description:
-        'The number of days for which the secret can be restored, 0 to 90. 0 removes it at once and permanently, which ' +
-        'also needs SECRET_PURGE.',
+        'For how many days the secret can be restored, 0 to 90. 0 removes ' +
+        'it at once and permanently, which also needs SECRET_PURGE.',
     }),
   }),
 });
 
 const DeleteSecretResult = resultType<SecretPayload | PurgeSecretPayload>('DeleteSecretResult', {
   description:
-    'The result of deleteSecret: the waiting secret, or with a recovery window of 0 the id of the removed one.',
+    'The result of deleteSecret: the secret in its recovery window ' +
+    'or, with a recovery window of 0, the id of the removed secret.',
   payloads: [SecretPayloadType, PurgeSecretPayloadType] as PothosSchemaTypes.ObjectRef<
     Types,
     SecretPayload | PurgeSecretPayload
@@ -160,14 +163,15 @@ const DeleteSecretResult = resultType<SecretPayload | PurgeSecretPayload>('Delet
 });
 
 const RestoreSecretInput = builder.inputType('RestoreSecretInput', {
-  description: 'Which deleted secret to restore, and to which path.',
+  description: 'The deleted secret to restore, and where to restore it.',
   fields: (t) => ({
     id: t.id({ required: true, description: 'The id of the deleted secret.' }),
     path: t.field({
       type: 'SecretPath',
       description:
-        'The path to restore to, if its old path is taken or another is wanted. A move also needs SECRET_GET_VALUE on the ' +
-        'old path, SECRET_CREATE on the new one, and KMS_KEY_USE. Default: its old path.',
+        "The path to restore to, if the secret's own path is taken or another one is " +
+        'wanted. A move also needs SECRET_GET_VALUE on the old path, SECRET_CREATE ' +
+        "on the new one, and KMS_KEY_USE. If omitted, the secret's own path is used.",
     }),
   }),
 });
@@ -185,7 +189,7 @@ const RestoreSecretResult = resultType('RestoreSecretResult', {
 });
 
 const PurgeSecretInput = builder.inputType('PurgeSecretInput', {
-  description: 'Which deleted secret to remove permanently.',
+  description: 'The deleted secret to remove permanently.',
   fields: (t) => ({ id: t.id({ required: true, description: 'The id of the deleted secret.' }) }),
 });
 
@@ -229,25 +233,33 @@ builder.mutationFields((t) => ({
     type: DeleteSecretResult,
     nullable: true,
     description:
-      'Deletes a secret: its path is free at once, and until the recovery window ends it can be restored.',
+      'Deletes a secret. Its path is free at once, and the secret can be restored until the recovery window ends.',
     args: {
-      input: t.arg({ type: DeleteSecretInput, required: true, description: 'The secret and the window.' }),
+      input: t.arg({
+        type: DeleteSecretInput,
+        required: true,
+        description: 'The secret and the recovery window.',
+      }),
     },
     resolve: (_, { input }, ctx) => outcome(deleteSecret(ctx, input)),
   }),
   restoreSecret: t.field({
     type: RestoreSecretResult,
     nullable: true,
-    description: 'Brings a deleted secret back with all its versions.',
+    description: 'Restores a deleted secret with all its versions.',
     args: {
-      input: t.arg({ type: RestoreSecretInput, required: true, description: 'The secret and where to.' }),
+      input: t.arg({
+        type: RestoreSecretInput,
+        required: true,
+        description: 'The secret and where to restore it.',
+      }),
     },
     resolve: (_, { input }, ctx) => outcome(restoreSecret(ctx, input)),
   }),
   purgeSecret: t.field({
     type: PurgeSecretResult,
     nullable: true,
-    description: 'Removes a deleted secret for good before its recovery window ends.',
+    description: 'Permanently removes a deleted secret before its recovery window ends.',
     args: { input: t.arg({ type: PurgeSecretInput, required: true, description: 'The deleted secret.' }) },
     resolve: (_, { input }, ctx) => outcome(purgeSecret(ctx, input)),
   }),

@@ -8,15 +8,18 @@ const SecretReaderType = builder.objectRef<SecretReader>('SecretReader').impleme
   fields: (t) => ({
     reader: t.field({
       type: IdentityType,
-      description: 'Who it was.',
+      description: 'The identity of the reader.',
       resolve: ({ subject, issuer }) => ({ subject, issuer }),
     }),
     reads: t.field({
       type: 'SafeInt',
-      description: 'How many reads it made in the time asked for.',
+      description: 'How often the reader read values in the requested period.',
       resolve: ({ reads }) => reads,
     }),
-    lastReadAt: t.expose('lastReadAt', { type: 'DateTime', description: 'When it last did so.' }),
+    lastReadAt: t.expose('lastReadAt', {
+      type: 'DateTime',
+      description: 'When the reader last read a value.',
+    }),
   }),
 });
 

@@ -6,46 +6,47 @@ const SecretKeyValueInput = builder.inputType('SecretKeyValueInput', {
     key: t.string({
       required: true,
       description:
-        'The name of the entry, 1 to 128 of `A-Z a-z 0-9 _ . -`, given once. Names are not encrypted.',
+        'The name of the entry: 1 to 128 characters of `A-Z a-z 0-9 _ . -`, given once. Names are not encrypted.',
     }),
     value: t.field({
       type: 'SecretData',
       required: true,
-      description: "The entry's bytes, which may be none.",
+      description: 'The bytes of the entry. There may be none.',
     }),
   }),
 });
 
 const RandomBytesInput = builder.inputType('RandomBytesInput', {
-  description: 'Random bytes of the operating system.',
-  fields: (t) => ({ byteLength: t.int({ required: true, description: 'How many bytes, 16 to 1024.' }) }),
+  description: 'Random bytes from the operating system.',
+  fields: (t) => ({ byteLength: t.int({ required: true, description: 'The number of bytes, 16 to 1024.' }) }),
 });
 
 const PasswordInput = builder.inputType('PasswordInput', {
-  description: 'A random password, every character equally likely among those that are allowed.',
+  description: 'A random password. Every allowed character is equally likely.',
   fields: (t) => ({
-    length: t.int({ required: true, description: 'How many characters, 8 to 1024.' }),
+    length: t.int({ required: true, description: 'The number of characters, 8 to 1024.' }),
     uppercase: t.boolean({ required: true, defaultValue: true, description: 'Whether `A-Z` are allowed.' }),
     lowercase: t.boolean({ required: true, defaultValue: true, description: 'Whether `a-z` are allowed.' }),
     digits: t.boolean({ required: true, defaultValue: true, description: 'Whether `0-9` are allowed.' }),
     symbols: t.boolean({
       required: true,
       defaultValue: true,
-      description: 'Whether punctuation marks of ASCII are allowed.',
+      description: 'Whether ASCII punctuation marks are allowed.',
     }),
     excludeCharacters: t.string({
-      description: 'Characters that must not occur. At least 2 others are left.',
+      description: 'Characters that must not occur. At least 2 other characters must remain.',
     }),
     requireEachType: t.boolean({
       required: true,
       defaultValue: true,
-      description: 'Whether each allowed type of character occurs at least once.',
+      description: 'Whether each allowed type of character must occur at least once.',
     }),
   }),
 });
 
 const GenerateSecretInput = builder.inputType('GenerateSecretInput', {
-  description: 'How the service generates the value, which nobody sees until it is read. Give exactly one.',
+  description:
+    'How the service generates the value. Nobody sees the value until it is read. Give exactly one field.',
   isOneOf: true,
   fields: (t) => ({
     randomBytes: t.field({ type: RandomBytesInput, description: 'Random bytes.' }),
@@ -54,13 +55,13 @@ const GenerateSecretInput = builder.inputType('GenerateSecretInput', {
 });
 
 export const SecretValueInput = builder.inputType('SecretValueInput', {
-  description: 'A value, or how to make it. Give exactly one.',
+  description: 'A value, or how to generate it. Give exactly one field.',
   isOneOf: true,
   fields: (t) => ({
     secretString: t.field({ type: 'SecretData', description: 'A STRING of 1 byte to 64 KiB.' }),
     secretKeyValues: t.field({
       type: [SecretKeyValueInput],
-      description: 'A KEY_VALUE of 1 to 256 entries, 64 KiB in all.',
+      description: 'A KEY_VALUE of 1 to 256 entries, at most 64 KiB in total.',
     }),
     generateSecret: t.field({
       type: GenerateSecretInput,

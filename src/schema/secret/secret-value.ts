@@ -17,26 +17,28 @@ import {
 } from '../user-error.ts';
 
 const TEXTS = {
-  version: 'The number of the version, 1 or more. Default: the current one.',
-  keys: 'Only for a KEY_VALUE: open just the entries of these names, 1 to 256, each named once. Default: all.',
+  version: 'The number of the version, 1 or more. If omitted, the current version is used.',
+  keys:
+    'The names of the entries to open, 1 to 256, each given once. ' +
+    'Only for a KEY_VALUE. If omitted, all entries are opened.',
 } as const;
 
 const SecretKeyValueType = builder.objectRef<SecretEntry>('SecretKeyValue').implement({
   description: 'A named entry of a KEY_VALUE, decrypted.',
   fields: (t) => ({
     key: t.exposeString('name', { description: 'The name of the entry.' }),
-    value: t.expose('value', { type: 'SecretData', description: "The entry's bytes." }),
+    value: t.expose('value', { type: 'SecretData', description: 'The bytes of the entry.' }),
   }),
 });
 
 const SecretValueType = builder.objectRef<SecretValue>('SecretValue').implement({
-  description: 'The decrypted value of a version. Reading it has been written to the audit log.',
+  description: 'The decrypted value of a version. The read has been written to the audit log.',
   fields: (t) => ({
     path: t.exposeString('path', { description: 'The path of the secret.' }),
     version: t.exposeInt('version', { description: 'The number of the version that was read.' }),
     valueFormat: t.field({
       type: SecretValueFormatEnum,
-      description: 'The form of the value: it says which of the two fields below is set.',
+      description: 'The form of the value. It determines whether secretString or secretKeyValues is set.',
       resolve: ({ content }) => content.format,
     }),
     secretString: t.field({
@@ -48,21 +50,21 @@ const SecretValueType = builder.objectRef<SecretValue>('SecretValue').implement(
     secretKeyValues: t.field({
       type: [SecretKeyValueType],
       nullable: true,
-      description: 'The entries of a KEY_VALUE, or those asked for; null for a STRING.',
+      description: 'The entries of a KEY_VALUE, or only those requested; null for a STRING.',
       resolve: ({ content }) => (content.format === 'KEY_VALUE' ? content.entries : null),
     }),
     kmsKeyIdentity: t.exposeString('kmsKeyIdentity', {
-      description: 'The identity of the KMS key that opened it.',
+      description: 'The identity of the KMS key that opened the value.',
     }),
     kmsKeyVersion: t.string({
-      description: 'The version of the KMS key that opened it.',
+      description: 'The version of the KMS key that opened the value.',
       resolve: ({ kmsKeyVersion }) => String(kmsKeyVersion),
     }),
   }),
 });
 
 const GetSecretValueInput = builder.inputType('GetSecretValueInput', {
-  description: 'Which value to read.',
+  description: 'The value to read.',
   fields: (t) => ({
     path: t.field({ type: 'SecretPath', required: true, description: 'The path of the secret.' }),
     region: t.string(regionOption),
@@ -81,13 +83,13 @@ const GetSecretValuesItem = builder.inputType('GetSecretValuesItem', {
 });
 
 const GetSecretValuesInput = builder.inputType('GetSecretValuesInput', {
-  description: 'Which values to read together.',
+  description: 'The values to read together.',
   fields: (t) => ({
     region: t.string(regionOption),
     secrets: t.field({
       type: [GetSecretValuesItem],
       required: true,
-      description: '1 to 100 values. A request opens at most 100 over all its fields.',
+      description: 'The values to read, 1 to 100. A request opens at most 100 values across all its fields.',
     }),
   }),
 });
@@ -113,7 +115,8 @@ const GetSecretValuesPayloadType = builder
         type: [GetSecretValueResult],
         nullable: { list: false, items: true },
         description:
-          'One result for each value asked for, in the same order. Null for one that failed through no fault of the caller.',
+          'One result for each requested value, in the same order. A result ' +
+          'is null if the read failed through no fault of the caller.',
         resolve: ({ results }) => results.map(item),
       }),
     }),
@@ -131,15 +134,17 @@ builder.queryFields((t) => ({
     type: GetSecretValueResult,
     nullable: true,
     description:
-      'Reads and decrypts the value of a secret, or some entries of it. Every read is written to the audit log.',
-    args: { input: t.arg({ type: GetSecretValueInput, required: true, description: 'Which value.' }) },
+      'Reads and decrypts the value of a secret, or some of its entries. Every read is written to the audit log.',
+    args: { input: t.arg({ type: GetSecretValueInput, required: true, description: 'The value to read.' }) },
     resolve: (_, { input }, ctx) => outcome(getSecretValue(ctx, input)),
   }),
   getSecretValues: t.field({
     type: GetSecretValuesResult,
     nullable: true,
-    description: 'Reads and decrypts several values together. Each succeeds or fails independently.',
-    args: { input: t.arg({ type: GetSecretValuesInput, required: true, description: 'Which values.' }) },
+    description: 'Reads and decrypts several values together. Each read succeeds or fails independently.',
+    args: {
+      input: t.arg({ type: GetSecretValuesInput, required: true, description: 'The values to read.' }),
+    },
     resolve: (_, { input }, ctx) => outcome(getSecretValues(ctx, input)),
   }),
 }));
@@ -149,7 +154,7 @@ function stringOf({ format, entries }: SecretContent) {
   return entries.find(({ name }) => name === STRING_ENTRY)?.value ?? null;
 }
 
-/** A failure that is nobody's to expect rejects: graphql-js makes it an error of its list item alone. */
+/** An unexpected failure rejects, and graphql-js makes it an error of its list item alone. */
 async function item(result: ReadOutcome): Promise<SecretValue | Failure> {
   if (result instanceof UserError) return new Failure(result);
   if (result instanceof Error) throw result;

@@ -25,27 +25,28 @@ import { SecretValueInput } from './secret-value-input.ts';
 
 SecretVersionType.implement({
   description:
-    'One value of a secret, immutable once written. These are its metadata; getSecretValue reads the value.',
+    'One value of a secret, immutable once written. These fields are metadata; getSecretValue reads the value.',
   interfaces: [NodeInterface],
   fields: (t) => ({
     id: t.id({
-      description: 'The id of the version for `node`.',
+      description: 'The id of the version. Pass it to `node` to fetch the version again.',
       resolve: ({ secret, number }) =>
         encodeGlobalId('SecretVersion', secret.region.name, `${secret.id}/${number}`),
     }),
     number: t.exposeInt('number', {
       description:
-        'The number within its secret: 1 for the first version, one more for each that follows. Numbers are never reused.',
+        'The number of the version within its secret. The first is 1, ' +
+        'and each next one is one higher. Numbers are never reused.',
     }),
     status: t.expose('status', {
       type: SecretVersionStatusEnum,
-      description: 'Whether the value is still there.',
+      description: 'Whether the value still exists.',
     }),
     stage: t.field({
       type: SecretVersionStageEnum,
       nullable: true,
       description:
-        'CURRENT for the latest active version, PREVIOUS for the newest active one before it, otherwise null.',
+        'CURRENT for the latest active version, PREVIOUS for the latest active one before it, otherwise null.',
       resolve: (version, _, ctx) => stageOf(ctx, version),
     }),
     valueFormat: t.expose('valueFormat', {
@@ -61,12 +62,12 @@ SecretVersionType.implement({
     destroyedAt: t.expose('destroyedAt', {
       type: 'DateTime',
       nullable: true,
-      description: 'When the value was destroyed; null while it is there.',
+      description: 'When the value was destroyed; null while it exists.',
     }),
     destroyedBy: t.field({
       type: IdentityType,
       nullable: true,
-      description: 'Who destroyed the value; null while it is there.',
+      description: 'Who destroyed the value; null while it exists.',
       resolve: destroyerOf,
     }),
     lastAccessedAt: t.field({
@@ -93,7 +94,7 @@ export const SecretVersionPayloadType = builder
       secret: t.expose('secret', {
         type: SecretType,
         nullable: true,
-        description: 'The secret as it stands now; null for a caller without SECRET_READ on it.',
+        description: 'The secret in its current state; null if the caller lacks SECRET_READ on it.',
       }),
       version: t.expose('version', {
         type: SecretVersionType,
@@ -130,13 +131,13 @@ const PutSecretValueResult = resultType('PutSecretValueResult', {
 });
 
 const RollbackSecretInput = builder.inputType('RollbackSecretInput', {
-  description: 'Which older value to make current again.',
+  description: 'The older value to make current again.',
   fields: (t) => ({
     path: t.field({ type: 'SecretPath', required: true, description: 'The path of the secret.' }),
     region: t.string(regionOption),
     toVersion: t.int({
       required: true,
-      description: 'The number of the active version to take the value from.',
+      description: 'The number of the active version from which to take the value.',
     }),
     expectedVersion: t.int(expectedVersionOption),
     idempotencyKey: t.string(idempotencyKeyOption),
@@ -157,7 +158,7 @@ const RollbackSecretResult = resultType('RollbackSecretResult', {
 });
 
 const DestroySecretVersionInput = builder.inputType('DestroySecretVersionInput', {
-  description: 'Which version to destroy.',
+  description: 'The version whose value is destroyed.',
   fields: (t) => ({
     path: t.field({ type: 'SecretPath', required: true, description: 'The path of the secret.' }),
     region: t.string(regionOption),
@@ -175,7 +176,7 @@ builder.mutationFields((t) => ({
   putSecretValue: t.field({
     type: PutSecretValueResult,
     nullable: true,
-    description: 'Writes the next version of a secret, which becomes the current one. Older versions stay.',
+    description: 'Writes the next version of a secret, which becomes the current one. Older versions remain.',
     args: {
       input: t.arg({ type: PutSecretValueInput, required: true, description: 'The secret and its value.' }),
     },
@@ -194,8 +195,8 @@ builder.mutationFields((t) => ({
     type: DestroySecretVersionResult,
     nullable: true,
     description:
-      'Destroys the value of a version at once and permanently. If it was the current version, the newest active version ' +
-      'before it becomes current. Destroying it again answers the same.',
+      'Destroys the value of a version at once and permanently. If it was the current version, the ' +
+      'latest active version before it becomes current. Destroying it again returns the same result.',
     args: {
       input: t.arg({
         type: DestroySecretVersionInput,

@@ -21,11 +21,12 @@ import { SecretVersionConnection } from './secret-version.ts';
 
 SecretType.implement({
   description:
-    'A secret: a path with numbered versions of a value. These are its metadata; getSecretValue reads values.',
+    'A secret: a path with numbered versions of a value. These fields are metadata; getSecretValue reads values.',
   interfaces: () => [NodeInterface, PathNodeInterface],
   fields: (t) => ({
     id: t.id({
-      description: 'The id of the secret for `node`. A new secret at the same path has another.',
+      description:
+        'The id of the secret. Pass it to `node` to fetch the secret again. A new secret at the same path has a different id.',
       resolve: ({ region, id }) => encodeGlobalId('Secret', region.name, id),
     }),
     region: t.string({
@@ -33,11 +34,11 @@ SecretType.implement({
       resolve: ({ region }) => region.name,
     }),
     organisation: t.exposeString('organisation', {
-      description: 'The organisation that the secret belongs to.',
+      description: 'The organisation to which the secret belongs.',
     }),
     project: t.string({
       nullable: true,
-      description: 'The project that the secret belongs to; null for the organisation itself.',
+      description: 'The project to which the secret belongs; null for the organisation itself.',
       resolve: ({ project }) => project || null,
     }),
     description: t.exposeString('description', {
@@ -46,12 +47,12 @@ SecretType.implement({
     }),
     labels: t.field({
       type: [LabelType],
-      description: 'Short texts to find the secret by, at most 64, sorted by key. Not encrypted.',
+      description: 'Short texts by which the secret can be found, at most 64, sorted by key. Not encrypted.',
       resolve: ({ labels }) => labelsOf(labels),
     }),
     annotations: t.field({
       type: [LabelType],
-      description: 'Longer texts about the secret, at most 16 KiB in all, sorted by key. Not encrypted.',
+      description: 'Longer texts about the secret, at most 16 KiB in total, sorted by key. Not encrypted.',
       resolve: ({ annotations }) => labelsOf(annotations),
     }),
     kmsKeyIdentity: t.exposeString('kmsKeyIdentity', {
@@ -60,27 +61,27 @@ SecretType.implement({
     kmsKey: t.field({
       type: KmsKeyType,
       nullable: true,
-      description: 'The KMS key that protects the values; null for a caller without KMS_KEY_READ on it.',
+      description: 'The KMS key that protects the values; null if the caller lacks KMS_KEY_READ on it.',
       resolve: ({ region, kmsKeyIdentity }, _, ctx) => readableKmsKey(ctx, region, kmsKeyIdentity),
     }),
     currentVersion: t.exposeInt('currentVersion', {
       nullable: true,
-      description: 'The number of the latest active version; null when none is left.',
+      description: 'The number of the latest active version; null if none is left.',
     }),
     version: t.field({
       type: SecretVersionType,
       nullable: true,
-      description: 'One version, or the current one; null when there is none.',
+      description: 'One version, or the current version; null if there is none.',
       args: {
         number: t.arg.int({
-          description: 'The number of the version, 1 or more. Default: the current one.',
+          description: 'The number of the version, 1 or more. If omitted, the current version is used.',
         }),
       },
       resolve: (parent, { number }, ctx) => secretVersion(ctx, parent, number),
     }),
     versions: t.field({
       type: SecretVersionConnection,
-      description: 'All versions, destroyed ones included, newest first.',
+      description: 'All versions ever written, including destroyed ones, newest first.',
       args: pageArguments(),
       resolve: (parent, args) => secretVersions(parent, args),
     }),
@@ -88,17 +89,17 @@ SecretType.implement({
       type: AccessPolicyType,
       nullable: true,
       description:
-        'When and from where the values may be used, in addition to all rights; null for no such conditions.',
+        'When and from where the values may be used, in addition to all permissions; null if there are no such conditions.',
     }),
     objectVersion: t.exposeInt('objectVersion', {
       description:
-        'Grows by one with each change of metadata, not with values. Give it as expectedObjectVersion.',
+        'A number that grows by one with each change to the metadata, not with values. Use it as expectedObjectVersion.',
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When the secret was created.' }),
     createdBy: t.field({ type: IdentityType, description: 'Who created the secret.', resolve: creatorOf }),
     updatedAt: t.expose('updatedAt', {
       type: 'DateTime',
-      description: 'When metadata or the value were last changed.',
+      description: 'When the metadata or the value was last changed.',
     }),
     lastAccessedAt: t.field({
       type: 'DateTime',
@@ -110,9 +111,10 @@ SecretType.implement({
       type: SecretReaderConnection,
       nullable: true,
       description:
-        'Who read values of the secret, by issuer and subject, as far back as the audit log goes; null without AUDIT_READ.',
+        'The identities that read values of the secret, by issuer and ' +
+        'subject, as far back as the audit log goes; null without AUDIT_READ.',
       args: {
-        since: t.arg({ type: 'DateTime', description: 'Count only reads at this instant or later.' }),
+        since: t.arg({ type: 'DateTime', description: 'Count only reads at or after this instant.' }),
         ...pageArguments(),
       },
       resolve: (parent, args, ctx) => secretReaders(ctx, parent, args),
@@ -120,13 +122,13 @@ SecretType.implement({
     deletedAt: t.expose('deletedAt', {
       type: 'DateTime',
       nullable: true,
-      description: 'When the secret was deleted; null unless it waits in its recovery window.',
+      description: 'When the secret was deleted; null unless it is in its recovery window.',
     }),
     purgeAt: t.expose('purgeAt', {
       type: 'DateTime',
       nullable: true,
       description:
-        'When the recovery window ends and the secret is removed for good; null for a live secret.',
+        'When the recovery window ends and the secret is permanently removed; null for a live secret.',
     }),
   }),
 });
@@ -136,13 +138,14 @@ export const SecretConnection = connectionType('Secret', 'secrets', SecretType);
 builder.objectField(SecretConnection, 'totalCount', (t) =>
   t.int({
     nullable: true,
-    description: 'How many secrets the whole list has; null above 10,000. Counted only when it is asked for.',
+    description:
+      'How many secrets the whole list has; null above 10,000. They are counted only when this field is requested.',
     resolve: (connection) => connection.totalCount(),
   }),
 );
 
 const SecretFilter = builder.inputType('SecretFilter', {
-  description: 'Which secrets to list: those that match everything given.',
+  description: 'The conditions for a list of secrets. A secret must meet all that are given.',
   fields: (t) => ({
     pathPrefix: t.field({
       type: 'FolderPath',
@@ -150,16 +153,16 @@ const SecretFilter = builder.inputType('SecretFilter', {
     }),
     labels: t.field({
       type: [LabelInput],
-      description: 'Only secrets with all of these labels, key and value.',
+      description: 'Only secrets with all of these labels. Both key and value must match.',
     }),
-    kmsKeyIdentity: t.string({ description: 'Only secrets that the KMS key of this identity protects.' }),
+    kmsKeyIdentity: t.string({ description: 'Only secrets that the KMS key with this identity protects.' }),
     notAccessedSince: t.field({
       type: 'DateTime',
-      description: 'Only secrets whose values were never read, or last read before this instant.',
+      description: 'Only secrets whose values were never read, or were last read before this instant.',
     }),
     search: t.string({
       description:
-        'Only secrets with this text in their path or description, ignoring case. 1 to 256 characters.',
+        'Only secrets with this text in the path or description, ignoring case. 1 to 256 characters.',
     }),
   }),
 });
@@ -167,8 +170,12 @@ const SecretFilter = builder.inputType('SecretFilter', {
 const SecretOrder = builder.inputType('SecretOrder', {
   description: 'The order of a list of secrets.',
   fields: (t) => ({
-    field: t.field({ type: SecretOrderFieldEnum, required: true, description: 'What to order by.' }),
-    direction: t.field({ type: OrderDirectionEnum, required: true, description: 'Which end comes first.' }),
+    field: t.field({ type: SecretOrderFieldEnum, required: true, description: 'The field to order by.' }),
+    direction: t.field({
+      type: OrderDirectionEnum,
+      required: true,
+      description: 'The direction to order in.',
+    }),
   }),
 });
 
@@ -176,8 +183,7 @@ builder.queryFields((t) => ({
   secret: t.field({
     type: SecretType,
     nullable: true,
-    description:
-      'The metadata of the secret at a path; null when there is none or the caller may not read it.',
+    description: 'The metadata of the secret at a path; null if there is none or the caller may not read it.',
     args: {
       path: t.arg({ type: 'SecretPath', required: true, description: 'The path of the secret.' }),
       region: t.arg.string(regionOption),
@@ -188,11 +194,17 @@ builder.queryFields((t) => ({
     type: SecretConnection,
     nullable: true,
     description:
-      'The secrets that the caller may find (SECRET_LIST and SECRET_READ), by path unless ordered otherwise.',
+      'The secrets that the caller may find (SECRET_LIST and SECRET_READ), ordered by path unless orderBy is given.',
     args: {
       region: t.arg.string(regionOption),
-      filter: t.arg({ type: SecretFilter, description: 'Which secrets. Default: all.' }),
-      orderBy: t.arg({ type: SecretOrder, description: 'The order. Default: by path, ascending.' }),
+      filter: t.arg({
+        type: SecretFilter,
+        description: 'The conditions that the secrets must meet. If omitted, all secrets are listed.',
+      }),
+      orderBy: t.arg({
+        type: SecretOrder,
+        description: 'The order of the list. If omitted, it is by path, ascending.',
+      }),
       ...pageArguments(),
     },
     resolve: (_, args, ctx) => secrets(ctx, args),
@@ -200,7 +212,7 @@ builder.queryFields((t) => ({
   deletedSecrets: t.field({
     type: SecretConnection,
     nullable: true,
-    description: 'The deleted secrets that can still be restored, the latest deleted first.',
+    description: 'The deleted secrets that can still be restored, most recently deleted first.',
     args: { region: t.arg.string(regionOption), ...pageArguments() },
     resolve: (_, args, ctx) => deletedSecrets(ctx, args),
   }),
