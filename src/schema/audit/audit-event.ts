@@ -72,7 +72,7 @@ const AuditEventType = builder.objectRef<AuditEvent>('AuditEvent').implement({
     resourceId: t.id({
       nullable: true,
       description:
-        'The id of the secret; null if there was none. It distinguishes successive secrets at the same path.',
+        'The id of the secret or policy; null if there was none. It distinguishes successive secrets at the same path.',
       resolve: ({ resourceType, resourceId, region }) =>
         resourceId !== null && resourceType === 'secret'
           ? encodeGlobalId('Secret', region, resourceId)

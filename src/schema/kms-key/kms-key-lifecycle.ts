@@ -60,7 +60,8 @@ const RewrapSecretsPayloadType = builder.objectRef<RewrapSecretsPayload>('Rewrap
     }),
     remaining: t.exposeInt('remaining', {
       description:
-        'How many active secret versions are still under older versions of the key. Call again until it is 0.',
+        'How many active secret versions are still under older versions of the key. Call again until it ' +
+        'is 0, or no longer falls: a data key that does not open stays.',
     }),
   }),
 });

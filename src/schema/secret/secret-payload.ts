@@ -45,7 +45,7 @@ const CreateSecretInput = builder.inputType('CreateSecretInput', {
     path: t.field({
       type: 'SecretPath',
       required: true,
-      description: 'The path of the secret. It cannot be changed.',
+      description: 'The path of the secret. Only restoreSecret can move a secret to another path.',
     }),
     region: t.string(regionOption),
     kmsKeyIdentity: t.string({
