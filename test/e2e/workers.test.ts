@@ -207,10 +207,18 @@ describe('two workers', () => {
     let answered = 0;
     const replaced = async () => {
       await other.get('/health');
+      answered += 1;
       const fresh = new Connection(service.origin);
-      await fresh.get('/health');
+      // The system may still hand a connection to the socket of the one that is dying: that one is reset, and not counted.
+      const came = await fresh.get('/health').then(
+        () => true,
+        (error: unknown) => {
+          expect(error).toMatchObject({ code: 'ECONNRESET' });
+          return false;
+        },
+      );
       fresh.close();
-      answered += 2;
+      if (came) answered += 1;
       const pids = requestsOf(service, '/health').map((line) => line['pid']);
       return new Set(pids).size === 3;
     };

@@ -1,9 +1,9 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
 import { migrateJobQueue } from '../job-queue.ts';
 import { MigrationError } from './migration-error.ts';
-import { MIGRATIONS } from './migrations-folder.ts';
+import { MIGRATIONS, shippedMigrations } from './shipped-migrations.ts';
 import { missingRights } from './missing-rights.ts';
 import { openSchemaEngine } from './schema-engine.ts';
 
@@ -63,14 +63,13 @@ async function forgetFailed(guard: pg.Client): Promise<string | null> {
 }
 
 async function readMigrations() {
-  const entries = await readdir(MIGRATIONS, { withFileTypes: true });
-  const directories = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+  const directories = await shippedMigrations();
   const lockfile = await readFile(join(MIGRATIONS, 'migration_lock.toml'), 'utf8');
   return {
     baseDir: MIGRATIONS,
     lockfile: { path: 'migration_lock.toml', content: lockfile },
     shadowDbInitScript: '',
-    migrationDirectories: await Promise.all(directories.sort().map(readMigration)),
+    migrationDirectories: await Promise.all(directories.map(readMigration)),
   };
 }
 
